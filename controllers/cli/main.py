@@ -1,0 +1,82 @@
+"""The command `eso`: sub-commands and dispatch."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+from controllers.cli.entry import run_command
+from controllers.cli.flags import FlagParser
+
+__all__ = ["main"]
+
+Run = Callable[[argparse.Namespace, asyncio.Event], Awaitable[int]]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `eso` with `argv` (default: the process's arguments) and return the exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    # The original's image has no sub-command for the controller: flags alone mean it.
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
+        arguments.insert(0, "controller")
+    parser, runners = _parser(arguments[0])
+    args = parser.parse_args(arguments)
+    return run_command(f"eso {args.command}", lambda stop: runners[args.command](args, stop))
+
+
+def _parser(command: str) -> tuple[FlagParser, dict[str, Run]]:
+    """The parser with the flags of `command` only: each sub-command is imported when it is the one that runs."""
+    parser = FlagParser(prog="eso", description="External Secrets Operator: keeps Kubernetes Secrets in step with secret stores.")
+    parser.add_argument("--version", action="version", version=f"eso {_version()}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=FlagParser)
+    runners: dict[str, Run] = {}
+    for name, help_text in (
+        ("controller", "run the operator on a cluster"),
+        ("crds", "print or install the CustomResourceDefinitions"),
+        ("dev", "run an API server and the operator on this machine"),
+    ):
+        sub = commands.add_parser(name, help=help_text, description=help_text)
+        if name == command:
+            runners[name] = _load(name, sub)
+    return parser, runners
+
+
+def _load(name: str, parser: FlagParser) -> Run:
+    match name:
+        case "controller":
+            from controllers.cli import controller
+
+            controller.add_arguments(parser)
+            return _checked(parser, controller.check, controller.run)
+        case "crds":
+            from controllers.cli import crds
+
+            crds.add_arguments(parser)
+            return lambda args, _stop: crds.run(args)
+        case _:
+            from controllers.cli import dev
+
+            dev.add_arguments(parser)
+            return _checked(parser, dev.check, dev.run)
+
+
+def _checked(parser: FlagParser, check: Callable[[FlagParser, argparse.Namespace], None], run: Run) -> Run:
+    def checked(args: argparse.Namespace, stop: asyncio.Event) -> Awaitable[int]:
+        check(parser, args)
+        return run(args, stop)
+
+    return checked
+
+
+def _version() -> str:
+    try:
+        return version("eso")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
