@@ -1,0 +1,80 @@
+"""The two formats of a scrape.
+
+prometheus_client's text writer prints the TYPE line of every counter with `_total` appended, which would not match the
+samples of counters without that suffix; this writer prints the name the samples have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.samples import Sample
+from prometheus_client.utils import floatToGoString
+
+__all__ = ["OPENMETRICS_TYPE", "TEXT_TYPE", "render"]
+
+TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS_TYPE = openmetrics.CONTENT_TYPE_LATEST
+
+
+def render(registry: CollectorRegistry, accept: str = "") -> tuple[bytes, str]:
+    """The registry's metrics and their content type, in the format that the `Accept` header asks for."""
+    if "application/openmetrics-text" in accept:
+        return openmetrics.generate_latest(_OpenMetricsView(registry)), OPENMETRICS_TYPE
+    return "".join(_text(registry)).encode(), TEXT_TYPE
+
+
+class _OpenMetricsView:
+    """The registry as OpenMetrics allows it: a counter must end in `_total`, others are of unknown type."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._registry.collect():
+            if metric.type != "counter":
+                yield metric
+                continue
+            total = all(sample.name.endswith("_total") for sample in metric.samples) and metric.samples
+            base = metric.name.removesuffix("_total")
+            view = Metric(base if total else metric.name, metric.documentation, "counter" if total else "unknown")
+            view.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
+            yield view
+
+
+def _text(registry: CollectorRegistry) -> Iterator[str]:
+    for metric in registry.collect():
+        name = _text_name(metric)
+        kind = {"unknown": "untyped", "info": "gauge", "stateset": "gauge", "gaugehistogram": "histogram"}.get(
+            metric.type, metric.type
+        )
+        documentation = metric.documentation.replace("\\", r"\\").replace("\n", r"\n")
+        yield f"# HELP {name} {documentation}\n# TYPE {name} {kind}\n"
+        for sample in metric.samples:
+            if not sample.name.endswith("_created") or metric.type == "gauge":
+                yield _line(sample)
+
+
+def _text_name(metric: Metric) -> str:
+    if metric.type == "info":
+        return metric.name + "_info"
+    if metric.type == "counter" and metric.samples:
+        # Collectors of prometheus_client name the family without the suffix of its samples.
+        first: str = metric.samples[0].name
+        return first if first.startswith(metric.name) and not first.endswith("_created") else metric.name + "_total"
+    return metric.name
+
+
+def _line(sample: Sample) -> str:
+    if not sample.labels:
+        return f"{sample.name} {floatToGoString(sample.value)}\n"
+    labels = ",".join(
+        [
+            '{}="{}"'.format(label, value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\""))
+            for label, value in sample.labels.items()
+        ]
+    )
+    return f"{sample.name}{{{labels}}} {floatToGoString(sample.value)}\n"
