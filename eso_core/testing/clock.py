@@ -13,6 +13,7 @@ import itertools
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -68,7 +69,7 @@ class FakeClock:
             await asyncio.sleep(0)
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        timer = self.call_later(seconds, lambda: future.done() or future.set_result(None))
+        timer = self.call_later(seconds, partial(_wake, future))
         try:
             await future
         finally:
@@ -206,3 +207,8 @@ def _due(loop: asyncio.AbstractEventLoop) -> int:
     """How many callbacks are due besides the one that runs now."""
     ready: Any = getattr(loop, "_ready", ())
     return len(ready)
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
