@@ -1,0 +1,6 @@
+"""The ExternalSecret controller: values from stores into Secrets.
+
+A reconcile is a pipeline: load (from the cache) -> decide -> fetch -> render -> apply -> report. `names`, `decide`,
+`windows`, `cron`, `keys`, `merge`, `values`, `ownedfields`, `render` and `status` are pure; `fetch` asks providers;
+`target` writes Secrets; `reconciler` holds the order of things.
+"""

@@ -1,0 +1,116 @@
+"""When an ExternalSecret is due, and when to look at it again. Pure: objects and an instant in, a decision out."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from controllers.externalsecret.windows import SyncWindows
+
+__all__ = [
+    "DEFAULT_INTERVAL",
+    "JITTER",
+    "RefreshFacts",
+    "conflict_retry_after",
+    "due_at",
+    "jitter",
+    "next_wake",
+    "retry_after",
+    "should_refresh",
+]
+
+DEFAULT_INTERVAL: Final = 3600.0
+"""Seconds; stands for an interval that is not set."""
+
+JITTER: Final = 0.1
+"""Largest share of the interval by which a refresh runs early, so that equal intervals spread out."""
+
+_SLOWEST_RETRY: Final = 60.0
+"""Seconds; failures that only another object's change can heal are not retried more often than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshFacts:
+    """What the decision rests on.
+
+    Attributes:
+        policy: `CreatedOnce`, `OnChange`, `Periodic`; empty means `Periodic`.
+        interval: Seconds between refreshes; zero and below mean never.
+        synced: `status.syncedResourceVersion`, empty before the first sync.
+        current: The sync version of the object as it is now.
+        refresh_time: Start of the last successful sync.
+        uid: Decides this object's share of jitter.
+        windows: When periodic refreshes may run; None for always.
+    """
+
+    policy: str
+    interval: float
+    synced: str
+    current: str
+    refresh_time: datetime | None
+    uid: str
+    windows: SyncWindows | None = None
+
+
+def should_refresh(facts: RefreshFacts, now: datetime) -> bool:
+    """Whether the values must be fetched now (an intact target assumed)."""
+    never_synced = not facts.synced or facts.refresh_time is None
+    if facts.policy == "CreatedOnce":
+        return never_synced
+    if facts.policy == "OnChange":
+        return never_synced or facts.synced != facts.current
+    if facts.interval <= 0 and facts.synced:
+        return False
+    if facts.synced != facts.current or facts.refresh_time is None or facts.refresh_time > now:
+        return True
+    if now < due_at(facts.refresh_time, facts.interval, facts.uid):
+        return False
+    return facts.windows is None or facts.windows.allow(now)
+
+
+def next_wake(facts: RefreshFacts, now: datetime) -> float | None:
+    """Seconds until an object that needs nothing now may need something; None if only an event can tell.
+
+    A refresh held back by a sync window is next wanted at the first instant that the windows allow.
+    """
+    if facts.policy in ("CreatedOnce", "OnChange") or facts.interval <= 0:
+        return None
+    if facts.refresh_time is None:
+        return facts.interval
+    wanted = max(now, due_at(facts.refresh_time, facts.interval, facts.uid))
+    if facts.windows is not None:
+        allowed = facts.windows.next_allowed(wanted)
+        if allowed is None:
+            return None
+        wanted = allowed
+    return max(0.0, (wanted - now).total_seconds())
+
+
+def due_at(refresh_time: datetime, interval: float, uid: str) -> datetime:
+    """The instant at which a periodic object is due again."""
+    return refresh_time + timedelta(seconds=interval - jitter(interval, uid))
+
+
+def jitter(interval: float, uid: str) -> float:
+    """Seconds by which this object refreshes early: less than a tenth of the interval, the same every time.
+
+    Whole seconds, because `status.refreshTime` has no finer ones: below ten seconds there is none.
+    """
+    if interval <= 0:
+        return 0.0
+    share = int.from_bytes(hashlib.blake2b(uid.encode(), digest_size=8).digest(), "big") / 2**64
+    return float(math.floor(share * interval * JITTER))
+
+
+def retry_after(facts: RefreshFacts, *, at_least: float = 0.0) -> float:
+    """Seconds until a failure that back-off cannot heal is tried again: the refresh interval, or an hour without one."""
+    periodic = facts.policy not in ("CreatedOnce", "OnChange") and facts.interval > 0
+    return max(facts.interval if periodic else DEFAULT_INTERVAL, at_least)
+
+
+def conflict_retry_after(facts: RefreshFacts) -> float:
+    """As `retry_after`, for a target that another object holds: at most once a minute."""
+    return retry_after(facts, at_least=_SLOWEST_RETRY)

@@ -1,0 +1,90 @@
+"""What can go wrong in an ExternalSecret reconcile, by what heals it.
+
+    SyncError                 the reconcile cannot go on; carries the condition's message
+    ├── Transient             back-off heals it: the network, an overloaded API server
+    ├── Permanent             only a change heals it (spec, store, provider data): tried again at the refresh interval
+    │   ├── ValueRefused      a fetched value breaks the policy of its entry
+    │   ├── KeysRefused       keys collide, or the API server would not take them
+    │   ├── InvalidField      a field of the spec cannot be read; names its path
+    │   ├── NotInThisRelease  the object asks for something this build cannot do
+    │   └── StoreUnusable     the store is missing, not ready, of another class, or denied to this namespace
+    └── TargetRefused         the target cannot be written as it stands: tried again at the refresh interval
+        ├── OwnedByAnother    another ExternalSecret controls it
+        ├── NotOwner          some other object controls it
+        └── TargetImmutable   its data may not change
+
+The text of each is user visible (condition, event). It never quotes a secret value.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "InvalidField",
+    "KeysRefused",
+    "NotInThisRelease",
+    "NotOwner",
+    "OwnedByAnother",
+    "Permanent",
+    "StoreUnusable",
+    "SyncError",
+    "TargetImmutable",
+    "TargetRefused",
+    "Transient",
+    "ValueRefused",
+]
+
+
+class SyncError(Exception):
+    """Root of the errors of the ExternalSecret controller."""
+
+
+class Transient(SyncError):
+    """Trying again soon may help."""
+
+
+class Permanent(SyncError):
+    """Trying again soon cannot help."""
+
+
+class ValueRefused(Permanent):
+    """A fetched value cannot be decoded, or has bytes that the entry forbids."""
+
+
+class KeysRefused(Permanent):
+    """Rewriting, converting or validating keys failed."""
+
+
+class InvalidField(Permanent):
+    """A field of the spec cannot be read.
+
+    Attributes:
+        path: The field, for example `spec.refreshInterval`.
+    """
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path = path
+
+
+class NotInThisRelease(Permanent):
+    """The object uses a part of the API that this build does not do yet."""
+
+
+class StoreUnusable(Permanent):
+    """The store cannot be used now; a change of the store, of its namespace or of the class wakes its users."""
+
+
+class TargetRefused(SyncError):
+    """The target stays as it is, because writing it would break another rule."""
+
+
+class OwnedByAnother(TargetRefused):
+    """The target's controller is another ExternalSecret."""
+
+
+class NotOwner(TargetRefused):
+    """The target's controller is an object of another kind."""
+
+
+class TargetImmutable(TargetRefused):
+    """The target is marked immutable and its data or type would change."""

@@ -1,0 +1,103 @@
+"""The status of an ExternalSecret after a reconcile. Pure."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from eso_core.meta import JsonObject, find_condition, format_time, set_condition
+
+__all__ = ["READY", "Message", "Outcome", "Reason", "absence_expected", "next_status", "ready_changed"]
+
+READY: Final = "Ready"
+
+
+class Reason(StrEnum):
+    """Reasons of the Ready condition; printed as a column, matched by health checks of GitOps tools."""
+
+    SYNCED = "SecretSynced"
+    ERROR = "SecretSyncedError"
+    DELETED = "SecretDeleted"
+    MISSING = "SecretMissing"
+
+
+class Message(StrEnum):
+    """Messages of the Ready condition."""
+
+    SYNCED = "secret synced"
+    RETAINED = "secret retained due to DeletionPolicy=Retain"
+    DELETED = "secret deleted due to DeletionPolicy=Delete"
+    MISSING = "secret will not be created due to CreationPolicy=Merge"
+    PROVIDER = "could not get secret data from provider"
+    DELETE = "could not delete secret"
+    DELETE_ORPHANS = "could not delete orphaned secrets"
+    UPDATE = "could not update secret"
+    IMMUTABLE = "could not update secret, target is immutable"
+    OWNERSHIP = "failed to take ownership of target secret"
+    OTHER_OWNER = "target is owned by another ExternalSecret"
+    GENERIC_TARGET = "invalid generic target"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a reconcile has to say.
+
+    Attributes:
+        reason: Reason of the Ready condition; True for every reason but `ERROR`.
+        message: Its message.
+        synced_at: Start of the sync, when it succeeded; None keeps the last success.
+        synced_version: The sync version that `synced_at` belongs to.
+        binding: Name of the Secret that was written; None keeps the recorded one.
+    """
+
+    reason: Reason
+    message: str
+    synced_at: datetime | None = None
+    synced_version: str = ""
+    binding: str | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Status of the Ready condition."""
+        return self.reason is not Reason.ERROR
+
+
+def next_status(current: JsonObject | None, outcome: Outcome, now: datetime) -> JsonObject:
+    """The whole status after `outcome`; `binding` is there from the first write on, with an empty name at first."""
+    status = copy.deepcopy(current) if current else {}
+    if outcome.synced_at is not None:
+        status["refreshTime"] = format_time(outcome.synced_at)
+        status["syncedResourceVersion"] = outcome.synced_version
+    if outcome.binding is not None:
+        status["binding"] = {"name": outcome.binding}
+    elif not isinstance(status.get("binding"), dict):
+        status["binding"] = {"name": ""}
+    conditions: list[JsonObject] = status.setdefault("conditions", [])
+    set_condition(
+        conditions,
+        type=READY,
+        status="True" if outcome.ready else "False",
+        reason=outcome.reason,
+        message=outcome.message,
+        now=now,
+    )
+    return status
+
+
+def ready_changed(before: JsonObject | None, after: JsonObject) -> bool:
+    """Whether status or reason of the Ready condition differ."""
+    old, new = (find_condition((status or {}).get("conditions"), READY) or {} for status in (before, after))
+    return (old.get("status"), old.get("reason")) != (new.get("status"), new.get("reason"))
+
+
+def absence_expected(status: JsonObject | None) -> bool:
+    """Whether the last sync succeeded without leaving a Secret, so that its absence is no drift."""
+    ready = find_condition((status or {}).get("conditions"), READY)
+    if ready is None or ready.get("status") != "True":
+        return False
+    if ready.get("reason") in (Reason.MISSING, Reason.DELETED):
+        return True
+    return ready.get("message") == Message.RETAINED
