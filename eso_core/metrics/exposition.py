@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.samples import Sample
-from prometheus_client.utils import floatToGoString
+
+from eso_core.metrics.families import go_float
 
 __all__ = ["OPENMETRICS_TYPE", "TEXT_TYPE", "render"]
 
@@ -23,7 +24,8 @@ OPENMETRICS_TYPE = openmetrics.CONTENT_TYPE_LATEST
 def render(registry: CollectorRegistry, accept: str = "") -> tuple[bytes, str]:
     """The registry's metrics and their content type, in the format that the `Accept` header asks for."""
     if "application/openmetrics-text" in accept:
-        return openmetrics.generate_latest(_OpenMetricsView(registry)), OPENMETRICS_TYPE
+        text: bytes = openmetrics.generate_latest(_OpenMetricsView(registry))  # type: ignore[no-untyped-call]
+        return text, OPENMETRICS_TYPE
     return "".join(_text(registry)).encode(), TEXT_TYPE
 
 
@@ -70,11 +72,11 @@ def _text_name(metric: Metric) -> str:
 
 def _line(sample: Sample) -> str:
     if not sample.labels:
-        return f"{sample.name} {floatToGoString(sample.value)}\n"
+        return f"{sample.name} {go_float(sample.value)}\n"
     labels = ",".join(
         [
             '{}="{}"'.format(label, value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\""))
             for label, value in sample.labels.items()
         ]
     )
-    return f"{sample.name}{{{labels}}} {floatToGoString(sample.value)}\n"
+    return f"{sample.name}{{{labels}}} {go_float(sample.value)}\n"

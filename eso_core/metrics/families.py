@@ -18,9 +18,14 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 from prometheus_client.utils import floatToGoString
 
-__all__ = ["Counter", "CounterChild", "Gauge", "GaugeChild", "Histogram", "HistogramChild"]
+__all__ = ["Counter", "CounterChild", "Gauge", "GaugeChild", "Histogram", "HistogramChild", "go_float"]
 
 C = TypeVar("C")
+
+
+def go_float(value: float) -> str:
+    """A number as Go prints it, which scrapers compare as text in bucket labels."""
+    return str(floatToGoString(value))  # type: ignore[no-untyped-call]
 
 
 class CounterChild:
@@ -195,7 +200,7 @@ class Histogram(_Family[HistogramChild]):
         self._bounds = tuple(float(bound) for bound in buckets)
         if not self._bounds or list(self._bounds) != sorted(set(self._bounds)):
             raise ValueError(f"metric {name}: buckets must be ascending and not empty")
-        self._bound_labels = [floatToGoString(bound) for bound in self._bounds] + ["+Inf"]
+        self._bound_labels = [go_float(bound) for bound in self._bounds] + ["+Inf"]
         super().__init__(name, documentation, labels, registry=registry)
 
     def _new_child(self) -> HistogramChild:

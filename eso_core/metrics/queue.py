@@ -15,9 +15,9 @@ from eso_core.metrics.families import Counter, CounterChild, Histogram, Histogra
 __all__ = ["QUEUE_BUCKETS", "QueueFamilies", "QueueMetrics"]
 
 #: 12 buckets from 10 ns, each ten times the one before, with the rounding of repeated multiplication.
-QUEUE_BUCKETS: tuple[float, ...] = (1e-08, 1e-07, 1e-06, 9.999999999999999e-06, 9.999999999999999e-05) + tuple(
-    10.0**exponent for exponent in range(-3, 4)
-)
+QUEUE_BUCKETS: tuple[float, ...] = (
+    1e-08, 1e-07, 1e-06, 9.999999999999999e-06, 9.999999999999999e-05, 0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0
+)  # fmt: skip
 
 #: Distinct priorities shown by the depth metric; the rest share one label value.
 _MAX_PRIORITIES = 25

@@ -1,0 +1,43 @@
+"""Informers: the live state of kinds in memory.
+
+A *reflector* lists and watches one kind and keeps a *store* equal to the server; its decisions are a pure step machine. An
+*informer* is one or several reflectors with *handlers* that learn about changes and *indexes* for lookups. The *cache* is
+all informers of a manager and the reads from them. A *view* names one of several informers of the same kind.
+"""
+
+from eso_core.cache.cache import Cache, LiveReader
+from eso_core.cache.driver import ReflectorDriver, Source
+from eso_core.cache.informer import Informer, SourceFactory
+from eso_core.cache.reflector import Settings
+from eso_core.cache.registration import EventHandler, Registration
+from eso_core.cache.source import ClientSource, ClientSources, RawClient
+from eso_core.cache.spec import InformerSpec, Kind, gvk_of_kind, is_namespaced, resource_name
+from eso_core.cache.store import CachedObject, Change, ChangeType, IndexFunction, Store
+from eso_core.cache.writes import PendingWrite, WriteTracker
+
+__all__ = [
+    "Cache",
+    "CachedObject",
+    "Change",
+    "ChangeType",
+    "ClientSource",
+    "ClientSources",
+    "EventHandler",
+    "IndexFunction",
+    "Informer",
+    "InformerSpec",
+    "Kind",
+    "LiveReader",
+    "PendingWrite",
+    "RawClient",
+    "ReflectorDriver",
+    "Registration",
+    "Settings",
+    "Source",
+    "SourceFactory",
+    "Store",
+    "WriteTracker",
+    "gvk_of_kind",
+    "is_namespaced",
+    "resource_name",
+]

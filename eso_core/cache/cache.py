@@ -1,0 +1,405 @@
+"""The cache: informers by kind, and reads from them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar, overload
+
+import orjson
+import structlog
+
+from eso_core.aio import Clock, TaskScope
+from eso_core.cache.codec import private_meta
+from eso_core.cache.informer import Informer, SourceFactory
+from eso_core.cache.reflector import Settings
+from eso_core.cache.spec import InformerSpec, Kind, gvk_of_kind, is_namespaced
+from eso_core.cache.store import CachedObject, IndexFunction, JsonObject
+from eso_core.cache.writes import WriteTracker
+from eso_core.meta import GVK, LabelSelector, ObjectKey, Partial, PartialObject
+from eso_core.meta.errors import NotCached, NotFound, NotIndexed, SyncTimeout
+from eso_core.metrics import CacheMetrics, RuntimeMetrics
+
+__all__ = ["Cache", "LiveReader"]
+
+_log = structlog.get_logger("eso_core.cache")
+
+R = TypeVar("R")
+
+# Inside the class `list` is the method.
+_Entries: TypeAlias = list[CachedObject]
+_Keys: TypeAlias = list[ObjectKey]
+_Informers: TypeAlias = list[Informer]
+
+#: How long a read waits for an own write to arrive before it asks the server, seconds.
+_WRITE_WAIT = 10.0
+SYNC_TIMEOUT = 120.0
+
+
+class LiveReader(Protocol):
+    """Reads from the server; `eso_core.client.Client` is one."""
+
+    async def get(self, kind: Any, key: ObjectKey, /) -> Any: ...
+
+
+class Cache:
+    """Informers and reads from them. Every read hands out an object of the caller's own.
+
+    Informers are registered explicitly: a read of a kind without informer raises `NotCached`. Reads wait until the
+    informer is synced, and (unless `stale_ok`) until it has seen the writes that this process finished.
+    """
+
+    def __init__(
+        self,
+        sources: SourceFactory,
+        clock: Clock,
+        *,
+        metrics: CacheMetrics | None = None,
+        live: LiveReader | None = None,
+        namespaces: Sequence[str] = (),
+        settings: Settings | None = None,
+    ) -> None:
+        self._sources = sources
+        self._clock = clock
+        self._metrics = metrics if metrics is not None else RuntimeMetrics().cache
+        self._live = live
+        self._namespaces = tuple(namespaces)
+        self._settings = settings
+        self._informers: dict[tuple[GVK, bool, str], Informer] = {}
+        self._scope: TaskScope | None = None
+        self.writes = WriteTracker(clock)
+
+    # -- informers -----------------------------------------------------------------------------------------------
+
+    def register(self, spec: InformerSpec) -> Informer:
+        """The informer of this spec, made (and, when the cache runs, started) unless it exists.
+
+        A namespaced kind without namespaces of its own is watched in the cache's namespaces.
+
+        Raises:
+            ValueError: the view exists with other settings.
+        """
+        if self._namespaces and not spec.namespaces and is_namespaced(spec.kind) is not False:
+            spec = InformerSpec(
+                kind=spec.kind,
+                namespaces=self._namespaces,
+                label_selector=spec.label_selector,
+                field_selector=spec.field_selector,
+                view=spec.view,
+                transform=spec.transform,
+                strip_managed_fields=spec.strip_managed_fields,
+                resync=spec.resync,
+            )
+        slot = (spec.gvk, spec.partial, spec.view)
+        informer = self._informers.get(slot)
+        if informer is not None:
+            if _settings_of(informer.spec) != _settings_of(spec):
+                raise ValueError(
+                    f"registering informer {spec.name}: it exists with other settings: give one of them its own view"
+                )
+            return informer
+        informer = Informer(
+            spec, self._sources, self._clock, metrics=self._metrics, writes=self.writes, settings=self._settings
+        )
+        self._informers[slot] = informer
+        self._attach(spec.gvk)
+        if self._scope is not None:
+            informer.start(self._scope)
+        return informer
+
+    async def unregister(self, informer: Informer) -> None:
+        """Stops an informer and frees its store."""
+        slot = (informer.spec.gvk, informer.spec.partial, informer.spec.view)
+        if self._informers.get(slot) is informer:
+            del self._informers[slot]
+            self._attach(informer.spec.gvk)
+            await informer.stop()
+
+    def informer(self, kind: Kind, view: str = "") -> Informer:
+        """The informer that serves reads of `kind`; metadata reads are served by a full one when there is no other.
+
+        Raises:
+            NotCached: there is none.
+        """
+        gvk = gvk_of_kind(kind)
+        if isinstance(kind, Partial):
+            found = self._informers.get((gvk, True, view)) or self._informers.get((gvk, False, view))
+        else:
+            found = self._informers.get((gvk, False, view))
+        if found is None:
+            what = f"{gvk.kind} (view {view!r})" if view else gvk.kind
+            raise NotCached(
+                f"reading {what} from the cache: no informer holds it: "
+                f"register one (cache.register, or .for_/.owns/.watches of a controller), or read it with the live client"
+            )
+        return found
+
+    def informers(self) -> _Informers:
+        return list(self._informers.values())
+
+    def index(self, kind: Kind, name: str, fn: IndexFunction, *, view: str = "") -> None:
+        """Adds an index to the informer of `kind`; may be called at any time.
+
+        Raises:
+            NotCached: no informer holds the kind.
+        """
+        self.informer(kind, view).add_index(name, fn)
+
+    # -- running -------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Runs all informers until cancelled."""
+        async with TaskScope("cache") as scope:
+            self.start(scope)
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                self._scope = None
+
+    def start(self, scope: TaskScope) -> None:
+        """Starts all informers, and those registered later, as children of `scope`."""
+        self._scope = scope
+        for informer in self.informers():
+            informer.start(scope)
+
+    async def wait_for_sync(self, timeout: float | None = SYNC_TIMEOUT) -> None:
+        """Waits until every informer holds a complete state.
+
+        Raises:
+            SyncTimeout: not within `timeout` seconds; the text names each informer and its last error.
+        """
+        try:
+            async with self._clock.timeout(timeout):
+                for informer in self.informers():
+                    await informer.wait_synced()
+        except TimeoutError:
+            raise SyncTimeout(self.describe_unsynced(f"within {timeout:g} s")) from None
+
+    def describe_unsynced(self, when: str = "yet") -> str:
+        """Which informers are not synced, and why, for people."""
+        lines = []
+        for informer in self.informers():
+            if informer.synced:
+                continue
+            failures = informer.last_failures
+            reasons = [f"in {ns}: {text}" if ns else text for ns, text in failures.items()] or ["no answer so far"]
+            text = f"{informer.spec.name}: {'; '.join(reasons)}"
+            if any("orbidden" in reason for reason in reasons):
+                text += f"\nthe service account needs this rule:\n{informer.rbac_rule()}"
+            lines.append(text)
+        return f"waiting for caches: not synced {when}: " + ("\n".join(lines) or "all are synced")
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    @overload
+    async def get(self, kind: GVK, key: tuple[str, str], *, view: str = "", stale_ok: bool = False) -> JsonObject: ...
+    @overload
+    async def get(
+        self, kind: Partial, key: tuple[str, str], *, view: str = "", stale_ok: bool = False
+    ) -> PartialObject: ...
+    @overload
+    async def get(self, kind: type[R], key: tuple[str, str], *, view: str = "", stale_ok: bool = False) -> R: ...
+    async def get(self, kind: Kind, key: tuple[str, str], *, view: str = "", stale_ok: bool = False) -> Any:
+        """One object, by (namespace, name).
+
+        Args:
+            stale_ok: do not wait for own writes.
+
+        Raises:
+            NotFound: the object does not exist (or is not selected by the informer).
+            NotCached: no informer holds the kind or the namespace.
+        """
+        informer = self.informer(kind, view)
+        if key[0] and is_namespaced(informer.spec.kind) is False:
+            key = ("", key[1])
+        if not informer.synced:
+            await informer.wait_synced()
+        if self.writes.active and not stale_ok:
+            live = await self._own_writes_seen(informer, kind, ObjectKey(*key))
+            if live is not None:
+                return live
+        entry = informer.lookup(key)  # type: ignore[arg-type]  # any pair hashes like a key
+        if entry is None or (not entry.body and not informer.spec.partial):
+            raise _not_found(informer, key)
+        return _read(kind, entry)
+
+    @overload
+    async def list(
+        self,
+        kind: GVK,
+        namespace: str | None = None,
+        *,
+        label_selector: LabelSelector | Mapping[str, str] | str | None = None,
+        index: tuple[str, str] | None = None,
+        view: str = "",
+        stale_ok: bool = False,
+        limit: int = 0,
+    ) -> list[JsonObject]: ...
+    @overload
+    async def list(
+        self,
+        kind: Partial,
+        namespace: str | None = None,
+        *,
+        label_selector: LabelSelector | Mapping[str, str] | str | None = None,
+        index: tuple[str, str] | None = None,
+        view: str = "",
+        stale_ok: bool = False,
+        limit: int = 0,
+    ) -> list[PartialObject]: ...
+    @overload
+    async def list(
+        self,
+        kind: type[R],
+        namespace: str | None = None,
+        *,
+        label_selector: LabelSelector | Mapping[str, str] | str | None = None,
+        index: tuple[str, str] | None = None,
+        view: str = "",
+        stale_ok: bool = False,
+        limit: int = 0,
+    ) -> list[R]: ...
+    async def list(
+        self,
+        kind: Kind,
+        namespace: str | None = None,
+        *,
+        label_selector: LabelSelector | Mapping[str, str] | str | None = None,
+        index: tuple[str, str] | None = None,
+        view: str = "",
+        stale_ok: bool = False,
+        limit: int = 0,
+    ) -> Any:
+        """Objects of a namespace, or of all.
+
+        Args:
+            label_selector: text, a parsed selector, or labels that must all be equal.
+            index: (name, value) of an index; several terms are combined by the other arguments.
+            stale_ok: do not wait for own writes.
+            limit: at most so many objects; 0 means all.
+
+        Raises:
+            NotIndexed: there is no such index.
+            NotCached: no informer holds the kind or the namespace.
+        """
+        informer = self.informer(kind, view)
+        entries = await self._select(informer, namespace, index, stale_ok)
+        if label_selector:
+            selector = _selector(label_selector)
+            entries = [entry for entry in entries if selector.matches(entry.meta.labels)]
+        if not informer.spec.partial and informer.spec.transform is not None:
+            entries = [entry for entry in entries if entry.body]
+        if limit > 0:
+            entries = entries[:limit]
+        found = []
+        for count, entry in enumerate(entries, 1):
+            found.append(_read(kind, entry))
+            if count % 256 == 0:
+                await asyncio.sleep(0)
+        return found
+
+    async def keys(self, kind: Kind, *, index: tuple[str, str] | None = None, view: str = "") -> _Keys:
+        """Keys of the objects with this index value, or of all, without decoding them."""
+        informer = self.informer(kind, view)
+        return [entry.key for entry in await self._select(informer, None, index, stale_ok=True)]
+
+    def peek(self, kind: Kind, key: tuple[str, str], *, view: str = "") -> CachedObject | None:
+        """The stored entry, shared and read-only, without waiting for anything; None when there is none.
+
+        The cheapest read: metadata without decoding the body.
+        """
+        return self.informer(kind, view).lookup(key)  # type: ignore[arg-type]
+
+    def stale(self, kind: Kind, key: tuple[str, str], *, view: str = "") -> bool:
+        """Whether the cache lacks an own write on this object: reason to raise `StaleCache` instead of waiting."""
+        return self.writes.active and self.writes.unobserved(self.informer(kind, view), ObjectKey(*key))
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _attach(self, gvk: GVK) -> None:
+        self.writes.attach(gvk, [informer for slot, informer in self._informers.items() if slot[0] == gvk])
+
+    async def _select(
+        self, informer: Informer, namespace: str | None, index: tuple[str, str] | None, stale_ok: bool
+    ) -> _Entries:
+        if index is not None and not informer.has_index(index[0]):
+            raise NotIndexed(
+                f"listing {informer.spec.name} by index {index[0]!r}: there is no such index: add it with cache.index"
+            )
+        if not informer.synced:
+            await informer.wait_synced()
+        if namespace and is_namespaced(informer.spec.kind) is False:
+            namespace = None
+        if self.writes.active and not stale_ok:
+            await self._all_writes_seen(informer, namespace)
+        return informer.select(namespace, index)
+
+    async def _own_writes_seen(self, informer: Informer, kind: Kind, key: ObjectKey) -> Any:
+        """Waits for own writes on a key; returns the live object when waiting did not help or makes no sense."""
+        gvk = informer.spec.gvk
+        if self.writes.must_read_live(gvk, key) and self._live is not None:
+            return await self._live.get(kind, key)
+        if not self.writes.unobserved(informer, key):
+            return None
+        started = self._clock.monotonic()
+        try:
+            async with self._clock.timeout(_WRITE_WAIT):
+                while self.writes.unobserved(informer, key):
+                    await self.writes.wait_for_arrival(gvk)
+        except TimeoutError:
+            self._metrics.write_timeouts.inc()
+            _log.warning("own write did not arrive in the cache: reading live", kind=informer.spec.name, key=str(key))
+            self.writes.give_up(gvk, [key])
+            if self._live is not None:
+                return await self._live.get(kind, key)
+        self._metrics.write_wait.observe(self._clock.monotonic() - started)
+        return None
+
+    async def _all_writes_seen(self, informer: Informer, namespace: str | None) -> None:
+        pending = self.writes.unobserved_keys(informer, namespace)
+        if not pending:
+            return
+        started = self._clock.monotonic()
+        try:
+            async with self._clock.timeout(_WRITE_WAIT):
+                while pending := [key for key in pending if self.writes.unobserved(informer, key)]:
+                    await self.writes.wait_for_arrival(informer.spec.gvk)
+        except TimeoutError:
+            self._metrics.write_timeouts.inc()
+            _log.warning("own writes did not arrive in the cache: listing what there is", kind=informer.spec.name)
+            self.writes.give_up(informer.spec.gvk, pending)
+        self._metrics.write_wait.observe(self._clock.monotonic() - started)
+
+
+def _settings_of(spec: InformerSpec) -> tuple[object, ...]:
+    return (
+        spec.namespaces,
+        spec.label_selector,
+        spec.field_selector,
+        spec.transform,
+        spec.strip_managed_fields,
+    )
+
+
+def _selector(given: LabelSelector | Mapping[str, str] | str) -> LabelSelector:
+    if isinstance(given, LabelSelector):
+        return given
+    return LabelSelector.parse(given) if isinstance(given, str) else LabelSelector.from_labels(given)
+
+
+def _not_found(informer: Informer, key: tuple[str, str]) -> NotFound:
+    gvk = informer.spec.gvk
+    return NotFound(
+        f'{gvk.kind} "{key[1]}" not found in the cache',
+        details={"name": key[1], "kind": gvk.kind, "group": gvk.group},
+        method="CACHE",
+        path=f"{informer.spec.name}/{key[0]}/{key[1]}" if key[0] else f"{informer.spec.name}/{key[1]}",
+    )
+
+
+def _read(kind: Kind, entry: CachedObject) -> Any:
+    if isinstance(kind, GVK):
+        return orjson.loads(entry.body)
+    if isinstance(kind, Partial):
+        return PartialObject(kind.gvk, private_meta(entry.meta))
+    return kind.decode(entry.body)
