@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from eso_core.testing.apiserver.builtin.validation_meta import metadata_errors
 from eso_core.testing.apiserver.builtin.validation_names import dns_1035_label, path_segment_name
 from eso_core.testing.apiserver.errors import FieldError
 from eso_core.testing.apiserver.schema import causes
@@ -15,6 +14,9 @@ from eso_core.testing.apiserver.schema.node import Node
 
 def problems(value: dict[str, Any], path: str) -> list[FieldError]:
     """Errors of one embedded resource."""
+    # Metadata rules word their errors with this package, so they can only be imported once it is there.
+    from eso_core.testing.apiserver.builtin.validation_meta import metadata_errors
+
     errors = [causes.required(causes.child(path, key)) for key in ("apiVersion", "kind") if not value.get(key)]
     version, kind, metadata = value.get("apiVersion"), value.get("kind"), value.get("metadata")
     if isinstance(version, str) and version.count("/") > 1:
