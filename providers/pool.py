@@ -1,0 +1,383 @@
+"""Open clients of stores, shared by all reconciles.
+
+What is subtle here:
+
+* A client belongs to (store, uid, generation, namespace); the namespace counts only for a ClusterSecretStore whose
+  credentials come from its consumers. Nothing is ever shared between two stores, or between two sets of credentials.
+* A client that is replaced is *retired*: nobody gets it any more, and it is closed when its last user is done. State
+  changes happen before the first await or after the last, so no lock is needed.
+* A failed open is not cached, but for a short while it is answered without asking the backend again: a hundred
+  ExternalSecrets on a dead server make one attempt, not a hundred. A change of the store or of anything the attempt
+  read ends that while at once.
+* The pool starts no tasks. ``start`` closes what is retired or idle; without it (tests, one-shot commands) the sessions
+  do that on their way out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import NamedTuple
+
+import structlog
+
+from eso_core.aio import Clock, SingleFlight, shielded
+from providers.errors import ProviderError
+from providers.interface import NoCalls, ProviderCalls, ProviderOptions, SecretsClient, Store, StoreContext, StoreKey
+from providers.registry import Registry
+from providers.resolve import KubeReader, Resolver, Source
+from providers.session import SessionClient, SharedReads
+
+__all__ = ["ClientPool", "PoolOptions", "PoolStatistics", "Session"]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolOptions:
+    """Limits of the pool; seconds where nothing else is said."""
+
+    max_clients: int = 1024  # idle clients above this are closed, the least recently used first
+    idle_close: float = 900.0  # longer than the usual store check interval (300), so a checked store stays open
+    close_timeout: float = 10.0  # for revoking a token at close
+    first_hold: float = 1.0  # how long a failed open is answered from memory, doubling up to ...
+    longest_hold: float = 8.0  # ... this, which bounds how late a recovered backend is noticed
+
+
+class PoolStatistics(NamedTuple):
+    """What the pool did so far, and what it holds."""
+
+    open: int
+    in_use: int
+    retired: int
+    opened: int
+    failed: int
+    closed: int
+
+
+class _Key(NamedTuple):
+    store: StoreKey
+    uid: str
+    generation: int
+    namespace: str
+
+
+class _Entry:
+    """One open client and who uses it."""
+
+    __slots__ = ("client", "idle_since", "key", "reads", "resolver", "retired", "users")
+
+    def __init__(self, key: _Key, client: SecretsClient, resolver: Resolver, now: float) -> None:
+        self.key = key
+        self.client = client
+        self.resolver = resolver
+        self.reads = SharedReads()
+        self.users = 0
+        self.retired = False
+        self.idle_since = now
+
+
+class _Failure:
+    """A failed open that is still answered from memory."""
+
+    __slots__ = ("error", "hold", "sources", "until")
+
+    def __init__(self, error: Exception, sources: Mapping[Source, str], hold: float, until: float) -> None:
+        self.error = error
+        self.sources = sources
+        self.hold = hold
+        self.until = until
+
+
+class ClientPool:
+    """Gives out clients of stores.
+
+    Args:
+        registry: Which backends there are.
+        kube: Reads of the operator's cluster, for credentials.
+        clock: Time.
+        calls: Counts backend requests.
+        options: Settings that providers see.
+        pool: Limits.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        kube: KubeReader,
+        clock: Clock,
+        *,
+        calls: ProviderCalls | None = None,
+        options: ProviderOptions | None = None,
+        pool: PoolOptions | None = None,
+    ) -> None:
+        self.registry = registry
+        self._kube = kube
+        self._clock = clock
+        self._calls = calls if calls is not None else NoCalls()
+        self._provider_options = options if options is not None else ProviderOptions()
+        self._options = pool if pool is not None else PoolOptions()
+        self._entries: OrderedDict[_Key, _Entry] = OrderedDict()  # least recently used first
+        self._retired: set[_Entry] = set()
+        self._failures: dict[_Key, _Failure] = {}
+        self._newest: dict[StoreKey, tuple[str, int]] = {}
+        self._opening: SingleFlight[_Key, _Entry] = SingleFlight()
+        self._waiting: Counter[_Key] = Counter()  # who is between asking for an open and counting as user
+        self._work = asyncio.Event()
+        self._running = False
+        self._closed = False
+        self._counts = {"opened": 0, "failed": 0, "closed": 0}
+
+    # -- use -----------------------------------------------------------------------------------------------------
+
+    def session(self, namespace: str) -> Session:
+        """What one reconcile reads with: ``async with pool.session(namespace) as session``.
+
+        Args:
+            namespace: The consumer's; empty to validate a ClusterSecretStore.
+        """
+        return Session(self, namespace)
+
+    @asynccontextmanager
+    async def client(self, store: Store, namespace: str) -> AsyncIterator[SecretsClient]:
+        """One client for one use; see ``Session.client``."""
+        async with self.session(namespace) as session:
+            yield await session.client(store)
+
+    # -- what happens outside ------------------------------------------------------------------------------------
+
+    def source_changed(self, kind: str, namespace: str, name: str, resource_version: str) -> list[StoreKey]:
+        """Tells that a Secret, ConfigMap or ServiceAccount has changed or gone (empty ``resource_version``).
+
+        Clients that were opened with another version of it are retired, failed opens get another chance. Returns the
+        stores concerned, so that they can be checked again.
+        """
+        source = Source(kind, namespace, name)
+        concerned: dict[StoreKey, None] = {}
+        for entry in list(self._entries.values()):
+            seen = entry.resolver.sources.get(source)
+            if seen is not None and seen != resource_version:
+                concerned[entry.key.store] = None
+                self._retire(entry)
+        for key, failure in list(self._failures.items()):
+            seen = failure.sources.get(source)
+            if seen is not None and seen != resource_version:
+                concerned[key.store] = None
+                del self._failures[key]
+        return list(concerned)
+
+    def store_gone(self, key: StoreKey) -> None:
+        """Tells that a store was deleted: its clients are retired."""
+        self._newest.pop(key, None)
+        self._forget(key, keep=None)
+
+    def statistics(self) -> PoolStatistics:
+        return PoolStatistics(
+            open=len(self._entries),
+            in_use=sum(1 for entry in [*self._entries.values(), *self._retired] if entry.users),
+            retired=len(self._retired),
+            **self._counts,
+        )
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Closes what is retired or idle, until cancelled."""
+        self._running = True
+        try:
+            while True:
+                self._work.clear()
+                self._retire_idle()
+                await self._drain()
+                try:
+                    async with self._clock.timeout(self._next_idle()):
+                        await self._work.wait()
+                except TimeoutError:
+                    continue
+        finally:
+            self._running = False
+
+    async def aclose(self) -> None:
+        """Closes every client, in use or not, and revokes their tokens. When cancelled, what is left stays open."""
+        self._closed = True
+        for entry in list(self._entries.values()):
+            self._retire(entry)
+        self._failures.clear()
+        for entry in list(self._retired):
+            entry.users = 0
+        await self._drain()
+
+    async def __aenter__(self) -> ClientPool:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    async def _acquire(self, store: Store, namespace: str) -> _Entry:
+        if self._closed:
+            raise ProviderError("using a store: the client pool is closed", retryable=True)
+        provider, spec = self.registry.for_store(store)
+        scope = (namespace if provider.per_namespace(spec, store) else "") if store.is_cluster else store.namespace
+        key = _Key(store.identity, store.uid, store.generation, scope)
+        self._note_generation(store)
+        entry = self._entries.get(key)
+        if entry is None:
+            self._raise_held(key)
+            context_namespace = namespace if store.is_cluster else store.namespace
+
+            async def open_client() -> _Entry:
+                resolver = Resolver(self._kube, store, context_namespace)
+                context = StoreContext(
+                    store, context_namespace, resolver, self._clock, self._calls, self._provider_options
+                )
+                try:
+                    client = await provider.open(spec, context)
+                except Exception as exc:
+                    self._hold(key, exc, resolver.sources)
+                    raise
+                return self._adopt(_Entry(key, client, resolver, self._clock.monotonic()))
+
+            self._waiting[key] += 1
+            try:
+                entry = await self._opening.do(key, open_client)
+                entry.users += 1
+            finally:
+                self._waiting[key] -= 1
+                if not self._waiting[key]:
+                    del self._waiting[key]
+        else:
+            entry.users += 1
+        if not entry.retired:
+            self._entries.move_to_end(key)
+        return entry
+
+    def _adopt(self, entry: _Entry) -> _Entry:
+        self._counts["opened"] += 1
+        self._failures.pop(entry.key, None)
+        newest = self._newest.get(entry.key.store)
+        if self._closed or newest != (entry.key.uid, entry.key.generation):
+            # Replaced while it was being opened: it serves those who wait for it and nobody else.
+            entry.retired = True
+            self._retired.add(entry)
+        else:
+            self._entries[entry.key] = entry
+            self._trim()
+        return entry
+
+    def _release(self, entry: _Entry) -> None:
+        entry.users -= 1
+        entry.idle_since = self._clock.monotonic()
+        if entry.users <= 0:
+            self._work.set()
+
+    def _note_generation(self, store: Store) -> None:
+        newest = self._newest.get(store.identity)
+        if newest is None or newest[0] != store.uid or newest[1] < store.generation:
+            self._newest[store.identity] = (store.uid, store.generation)
+            self._forget(store.identity, keep=(store.uid, store.generation))
+
+    def _forget(self, store: StoreKey, keep: tuple[str, int] | None) -> None:
+        for key, entry in list(self._entries.items()):
+            if key.store == store and (key.uid, key.generation) != keep:
+                self._retire(entry)
+        for key in list(self._failures):
+            if key.store == store and (key.uid, key.generation) != keep:
+                del self._failures[key]
+
+    def _retire(self, entry: _Entry) -> None:
+        if self._entries.get(entry.key) is entry:
+            del self._entries[entry.key]
+        entry.retired = True
+        self._retired.add(entry)
+        self._work.set()
+
+    def _trim(self) -> None:
+        surplus = len(self._entries) - self._options.max_clients
+        if surplus > 0:
+            idle = [entry for entry in self._entries.values() if not entry.users]
+            for entry in idle[:surplus]:
+                self._retire(entry)
+
+    def _retire_idle(self) -> None:
+        deadline = self._clock.monotonic() - self._options.idle_close
+        for entry in list(self._entries.values()):
+            if not entry.users and entry.idle_since <= deadline:
+                self._retire(entry)
+
+    def _next_idle(self) -> float | None:
+        waiting = [entry.idle_since for entry in self._entries.values() if not entry.users]
+        if not waiting:
+            return None
+        return max(0.0, min(waiting) + self._options.idle_close - self._clock.monotonic())
+
+    def _hold(self, key: _Key, error: Exception, sources: Mapping[Source, str]) -> None:
+        self._counts["failed"] += 1
+        before = self._failures.get(key)
+        hold = self._options.first_hold if before is None else min(before.hold * 2, self._options.longest_hold)
+        self._failures[key] = _Failure(error, dict(sources), hold, self._clock.monotonic() + hold)
+
+    def _raise_held(self, key: _Key) -> None:
+        failure = self._failures.get(key)
+        if failure is not None and self._clock.monotonic() < failure.until:
+            raise failure.error.with_traceback(None)
+
+    async def _drain(self) -> None:
+        """Closes the retired clients that nobody uses; a failing close is logged and forgotten."""
+        while True:
+            ready = [entry for entry in self._retired if entry.users <= 0 and entry.key not in self._waiting]
+            if not ready:
+                return
+            entry = ready[0]
+            self._retired.discard(entry)
+            self._counts["closed"] += 1
+            try:
+                await shielded(entry.client.aclose(), seconds=self._options.close_timeout, clock=self._clock)
+            except Exception as exc:
+                log.warning("error while closing client", store=str(entry.key.store), error=str(exc))
+
+
+class Session:
+    """The reads of one reconcile.
+
+    Within a session a document is fetched once; it lives as long as the session. Clients obtained here must not be used
+    after its end.
+    """
+
+    def __init__(self, pool: ClientPool, namespace: str) -> None:
+        self._pool = pool
+        self.namespace = namespace
+        self._held: dict[_Entry, SessionClient] = {}
+
+    async def __aenter__(self) -> Session:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        for entry in self._held:
+            self._pool._release(entry)
+        self._held.clear()
+        if not self._pool._running:
+            await self._pool._drain()
+
+    async def client(self, store: Store) -> SecretsClient:
+        """The client of a store, opened if need be. It stays open until the session ends, also when it is replaced.
+
+        Raises:
+            ProviderError: It cannot be opened; ``InvalidSpec`` when the store is wrong as it is written.
+        """
+        entry = await self._pool._acquire(store, self.namespace)
+        client = self._held.get(entry)
+        if client is not None:
+            self._pool._release(entry)
+            return client
+        client = self._held[entry] = SessionClient(entry.client, entry.reads)
+        return client
