@@ -218,7 +218,7 @@ class Cache:
             live = await self._own_writes_seen(informer, kind, ObjectKey(*key))
             if live is not None:
                 return live
-        entry = informer.lookup(key)  # type: ignore[arg-type]  # any pair hashes like a key
+        entry = informer.lookup(key)
         if entry is None or (not entry.body and not informer.spec.partial):
             raise _not_found(informer, key)
         return _read(kind, entry)
@@ -308,7 +308,7 @@ class Cache:
 
         The cheapest read: metadata without decoding the body.
         """
-        return self.informer(kind, view).lookup(key)  # type: ignore[arg-type]
+        return self.informer(kind, view).lookup(key)
 
     def stale(self, kind: Kind, key: tuple[str, str], *, view: str = "") -> bool:
         """Whether the cache lacks an own write on this object: reason to raise `StaleCache` instead of waiting."""

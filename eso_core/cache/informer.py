@@ -17,7 +17,6 @@ from eso_core.cache.shard import Shard
 from eso_core.cache.spec import InformerSpec, resource_name
 from eso_core.cache.store import CachedObject, Change, ChangeType, IndexFunction
 from eso_core.cache.writes import WriteTracker
-from eso_core.meta import ObjectKey
 from eso_core.meta.errors import NotCached
 from eso_core.metrics import CacheMetrics
 
@@ -111,13 +110,13 @@ class Informer:
 
     # -- reading -------------------------------------------------------------------------------------------------
 
-    def lookup(self, key: ObjectKey) -> CachedObject | None:
+    def lookup(self, key: tuple[str, str]) -> CachedObject | None:
         """The stored entry, shared and read-only.
 
         Raises:
             NotCached: the informer does not watch the key's namespace.
         """
-        return self._shard_of(key.namespace).store.get(key)
+        return self._shard_of(key[0]).store.get(key)
 
     def select(self, namespace: str | None = None, index: tuple[str, str] | None = None) -> list[CachedObject]:
         """Entries of a namespace, or all, optionally by index value.

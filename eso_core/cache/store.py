@@ -180,8 +180,9 @@ class Store:
 
     # -- reading -------------------------------------------------------------------------------------------------
 
-    def get(self, key: ObjectKey) -> CachedObject | None:
-        return self._current.objects.get(key)
+    def get(self, key: tuple[str, str]) -> CachedObject | None:
+        """The entry at (namespace, name); any pair is equal to its `ObjectKey`."""
+        return self._current.objects.get(key)  # type: ignore[call-overload, no-any-return]
 
     def entries(self, namespace: str | None = None) -> list[CachedObject]:
         """All entries, or those of one namespace, as a list of its own."""
