@@ -1,0 +1,66 @@
+"""What a reconcile is given beside its request."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+    from eso_core.aio import Clock
+    from eso_core.cache import Cache
+    from eso_core.cache.client import CachedClient
+    from eso_core.client import Client
+    from eso_core.events import Recorder
+
+__all__ = ["Context", "Environment", "current_context"]
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What all reconciles of a manager share.
+
+    Attributes:
+        client: reads from the cache, writes to the server, and waits for own writes before reading.
+        api: the live client.
+        cache: the informers.
+        recorder: records events about objects.
+        clock: time and waiting.
+    """
+
+    client: CachedClient
+    api: Client
+    cache: Cache
+    recorder: Recorder
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One reconcile's surroundings.
+
+    Attributes:
+        client, api, cache, recorder, clock: as in `Environment`.
+        log: a logger; every line carries the controller, the object and the reconcile id.
+        reconcile_id: a fresh UUID, for finding all lines of one run.
+        attempt: 1 for the first run, one more for each failure since the last success.
+        priority: the priority the key was queued with.
+        deadline: monotonic instant at which the run is cancelled; None when it may take any time.
+    """
+
+    client: CachedClient
+    api: Client
+    cache: Cache
+    recorder: Recorder
+    clock: Clock
+    log: FilteringBoundLogger
+    reconcile_id: str
+    attempt: int
+    priority: int
+    deadline: float | None
+
+
+#: The context of the reconcile that the current task belongs to.
+current_context: ContextVar[Context] = ContextVar("eso_core.controller.context")

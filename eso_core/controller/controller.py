@@ -1,0 +1,412 @@
+"""The controller: takes keys from its queue and reconciles them, each key by one worker at a time.
+
+What a reconcile's outcome does to its key:
+
+    None, Result()              forget the failures
+    Result(requeue_after=d>0)   forget, run again after d
+    Result(requeue=True)        run again through the back-off
+    TerminalError               forget, no retry
+    StaleCache                  run again in 50 ms; no failure
+    any other exception         run again through the back-off
+    cancelled by shutdown       nothing; the next start lists the object again
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import traceback
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import structlog
+from structlog.contextvars import bind_contextvars
+
+from eso_core.aio import TaskScope
+from eso_core.cache import Cache, CachedObject
+from eso_core.controller.context import Context, Environment, current_context
+from eso_core.controller.event import Event, EventKind
+from eso_core.controller.hotloop import HotLoopGuard
+from eso_core.controller.options import ControllerOptions
+from eso_core.controller.result import ReconcileTimeout, Request, Result, StaleCache, TerminalError
+from eso_core.controller.sources import EventSource
+from eso_core.meta import GVK, ObjectKey
+from eso_core.meta.errors import Conflict, SyncTimeout
+from eso_core.metrics import RuntimeMetrics
+from eso_core.queue import Taken, WorkQueue
+
+__all__ = ["Controller", "Reconcile"]
+
+#: `async def reconcile(ctx, request)`; a plain function runs in a thread.
+Reconcile: TypeAlias = Callable[[Context, Request], "Awaitable[Result | None] | Result | None"]
+
+_log = structlog.get_logger("eso_core.controller")
+
+_STALE_DELAY = 0.05
+#: After this long without a pause the workers let the loop poll its sockets.
+_SLICE_SECONDS = 0.003
+#: A reconcile that goes on this long after its cancellation is reported.
+_CANCEL_GRACE = 10.0
+
+#: Exceptions that are mistakes in the program, counted as "panics" because that is what dashboards ask for.
+_PROGRAMMING_ERRORS = (
+    TypeError,
+    AttributeError,
+    NameError,
+    KeyError,
+    IndexError,
+    AssertionError,
+    RecursionError,
+    MemoryError,
+)
+
+
+class Controller:
+    """Runs one reconcile function over the keys that its sources produce.
+
+    It is a runnable of the manager: `start` runs until cancelled; `warmup` starts the sources only; `drain` stops handing
+    out keys and waits for the running reconciles.
+
+    Args:
+        name: unique in the process; the label of its metrics and log lines.
+        reconcile: the function.
+        environment: what its contexts share.
+        metrics: the runtime's families.
+        gvk: the primary kind; None when there is none.
+        options: how it runs.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        reconcile: Reconcile,
+        environment: Environment,
+        metrics: RuntimeMetrics,
+        *,
+        gvk: GVK | None = None,
+        options: ControllerOptions | None = None,
+    ) -> None:
+        self.name = name
+        self.gvk = gvk
+        self.options = options or ControllerOptions()
+        self._environment = environment
+        self.clock = environment.clock
+        self.cache: Cache = environment.cache
+        self._reconcile: Callable[[Context, Request], Awaitable[Result | None]]
+        if _is_coroutine_function(reconcile):
+            self._reconcile = reconcile  # type: ignore[assignment]
+        else:
+
+            async def in_thread(ctx: Context, request: Request) -> Result | None:
+                return await asyncio.to_thread(reconcile, ctx, request)  # type: ignore[arg-type]
+
+            self._reconcile = in_thread
+        self._metrics_root = metrics
+        self._metrics = metrics.controller.controller(name, self.options.max_concurrent)
+        self.queue: WorkQueue[Request] = WorkQueue(
+            self.clock,
+            limiter=self.options.limiter(self.clock),
+            metrics=metrics.queue.queue(name),
+            options=self.options.queue,
+        )
+        self._sources: list[EventSource] = []
+        self._scope: TaskScope | None = None
+        self._guard = HotLoopGuard(self.options.hot_loop_runs)
+        self._sources_started = False
+        self._slice_end = 0.0
+
+    def __repr__(self) -> str:
+        return f"Controller({self.name}, {self.queue.statistics()})"
+
+    @property
+    def need_leader_election(self) -> bool:
+        return self.options.need_leader_election
+
+    @property
+    def warms_up(self) -> bool:
+        return self.options.warmup
+
+    def add_source(self, source: EventSource) -> None:
+        """Adds a source; one that comes after the start begins at once."""
+        self._sources.append(source)
+        if self._scope is not None and self._sources_started:
+            source.start(self, self._scope)
+
+    # -- what sources and handlers see ---------------------------------------------------------------------------
+
+    def add(self, request: Request, *, priority: int = 0) -> None:
+        """Enqueues a key."""
+        self.queue.add(request, priority=priority)
+
+    def primary_changed(self, event: Event) -> None:
+        """An event of the reconciled kind itself, before predicates."""
+        key = event.object.key
+        request = Request(key.namespace, key.name)
+        if event.kind is EventKind.DELETE:
+            self.queue.forget(request)
+            self._guard.changed(request)
+            return
+        if event.kind is not EventKind.UPDATE or event.old is None:
+            return
+        old, new = event.old.meta, event.object.meta
+        if old.generation != new.generation:
+            if self.options.forgive_new_generation:
+                self.queue.forget(request)
+            self._guard.changed(request)
+        elif old.labels != new.labels or old.annotations != new.annotations or old.finalizers != new.finalizers:
+            self._guard.changed(request)
+
+    # -- running -------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Starts sources, waits for them, and works until cancelled or drained.
+
+        Raises:
+            SyncTimeout: a source did not deliver its initial state in time.
+        """
+        if self._scope is not None:
+            await self._work(self._scope)  # warmed up: `warmup` runs the sources
+            return
+        async with TaskScope(f"controller {self.name}") as scope:
+            self._scope = scope
+            try:
+                await self._start_sources(scope)
+                await self._work(scope)
+            finally:
+                self._stop_sources()
+            await scope.cancel()
+
+    async def warmup(self) -> None:
+        """Runs the sources until cancelled, so that the queue is full when the controller starts."""
+        async with TaskScope(f"warmup of controller {self.name}") as scope:
+            self._scope = scope
+            try:
+                await self._start_sources(scope)
+                await asyncio.get_running_loop().create_future()
+            finally:
+                self._stop_sources()
+
+    async def drain(self, timeout: float | None) -> bool:
+        """Hands out no more keys and waits for the running reconciles; False when they were not done in time."""
+        return await self.queue.drain(timeout)
+
+    def drop_metrics(self) -> None:
+        """Removes the controller's series, when it is removed at run time."""
+        self._metrics_root.controller.drop(self.name)
+        self._metrics_root.queue.drop(self.name)
+
+    async def _start_sources(self, scope: TaskScope) -> None:
+        for source in self._sources:
+            source.start(self, scope)
+        self._sources_started = True
+        limit = None if self.options.wait_for_crd else self.options.cache_sync_timeout
+        for source in list(self._sources):
+            try:
+                async with self.clock.timeout(limit):
+                    await source.wait_synced()
+            except TimeoutError:
+                reason = source.last_error() or "no answer so far"
+                raise SyncTimeout(
+                    f"starting controller {self.name}: source {source.name} did not sync within {limit:g} s: {reason}"
+                ) from None
+
+    def _stop_sources(self) -> None:
+        for source in self._sources:
+            source.stop()
+        self._sources_started = False
+        self._scope = None
+
+    async def _work(self, scope: TaskScope) -> None:
+        async with TaskScope(f"workers of {self.name}") as workers:
+            for number in range(self.options.max_concurrent):
+                workers.spawn(self._worker(), name=f"{self.name} worker {number}")
+
+    async def _worker(self) -> None:
+        gvk = self.gvk
+        bind_contextvars(controller=self.name)
+        if gvk is not None:
+            bind_contextvars(controllerGroup=gvk.group, controllerKind=gvk.kind)
+        monotonic = self.clock.monotonic
+        queue, guard = self.queue, self._guard
+        while True:
+            taken = await queue.get()
+            if taken is None:
+                return
+            try:
+                wait = guard.delay(taken.key, taken.started)
+                if wait > 0:
+                    queue.add_after(taken.key, wait, priority=taken.priority)
+                else:
+                    await self._run(taken)
+            finally:
+                queue.done(taken.key)
+            # Keys that are handled without waiting would otherwise keep the loop from its sockets and timers.
+            if monotonic() >= self._slice_end:
+                await asyncio.sleep(0)
+                self._slice_end = monotonic() + _SLICE_SECONDS
+
+    # -- one reconcile -------------------------------------------------------------------------------------------
+
+    async def _run(self, taken: Taken[Request]) -> None:
+        request = taken.key
+        metrics = self._metrics
+        timeout = self.options.reconcile_timeout
+        environment = self._environment
+        reconcile_id = str(uuid.uuid4())
+        fields: dict[str, object] = {
+            "namespace": request.namespace,
+            "name": request.name,
+            "reconcileID": reconcile_id,
+        }
+        if self.gvk is not None:
+            fields[self.gvk.kind] = {"name": request.name, "namespace": request.namespace}
+        bind_contextvars(**fields)
+        started = taken.started
+        ctx = Context(
+            client=environment.client,
+            api=environment.api,
+            cache=environment.cache,
+            recorder=environment.recorder,
+            clock=environment.clock,
+            log=_log,
+            reconcile_id=reconcile_id,
+            attempt=self.queue.failures(request) + 1,
+            priority=taken.priority,
+            deadline=None if timeout is None else started + timeout,
+        )
+        current_context.set(ctx)
+        metrics.active_workers.inc()
+        try:
+            if timeout is None:
+                result = await self._reconcile(ctx, request)
+            else:
+                result = await self._limited(ctx, request, timeout)
+        except Exception as error:
+            self._failed(taken, error)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Something the reconcile awaited was cancelled, not the reconcile.
+            self._failed(taken, error)
+        else:
+            self._succeeded(taken, result)
+        finally:
+            metrics.active_workers.dec()
+            metrics.time.observe(self.clock.monotonic() - started)
+
+    async def _limited(self, ctx: Context, request: Request, timeout: float) -> Result | None:
+        task = asyncio.current_task()
+        overdue = self.clock.call_later(timeout + _CANCEL_GRACE, lambda: self._report_overdue(request, task))
+        limit = self.clock.timeout(timeout)
+        try:
+            async with limit:
+                return await self._reconcile(ctx, request)
+        except TimeoutError as error:
+            # A timeout of something inside is the reconcile's own failure.
+            if self.clock.monotonic() < (ctx.deadline or 0.0):
+                raise
+            self._metrics.timeouts.inc()
+            raise ReconcileTimeout(
+                f"reconciling {request}: cancelled after {timeout:g} s: raise reconcile_timeout or make it faster"
+            ) from error
+        finally:
+            overdue.cancel()
+
+    def _report_overdue(self, request: Request, task: asyncio.Task[object] | None) -> None:
+        stack = "".join(traceback.format_list(_stack_of(task))) if task is not None else ""
+        _log.error("reconcile ignores its cancellation", controller=self.name, request=str(request), stack=stack)
+
+    def _succeeded(self, taken: Taken[Request], result: Result | None) -> None:
+        queue, metrics, request = self.queue, self._metrics, taken.key
+        if result is None:
+            result = _NOTHING
+        elif type(result) is not Result:
+            self._failed(taken, TypeError(f"reconcile returned {type(result).__name__}, not a Result or None"))
+            return
+        priority = taken.priority if result.priority is None else result.priority
+        after = result.requeue_after
+        if after is not None and after > 0:
+            queue.forget(request)
+            queue.add_after(request, after, priority=priority)
+            metrics.results["requeue_after"].inc()
+        elif result.requeue:
+            queue.add_rate_limited(request, priority=priority)
+            metrics.results["requeue"].inc()
+        else:
+            queue.forget(request)
+            metrics.results["success"].inc()
+        if self._guard.ran(request, self.clock.monotonic()):
+            self._report_loop(request)
+
+    def _failed(self, taken: Taken[Request], error: BaseException) -> None:
+        queue, metrics, request = self.queue, self._metrics, taken.key
+        if isinstance(error, StaleCache):
+            queue.add_after(request, _STALE_DELAY, priority=taken.priority)
+            metrics.results["requeue"].inc()
+            return
+        metrics.results["error"].inc()
+        metrics.errors.inc()
+        if isinstance(error, TerminalError):
+            metrics.terminal_errors.inc()
+            queue.forget(request)
+            _log.error("Reconciler error", exc_info=error, terminal=True)
+            return
+        if isinstance(error, _PROGRAMMING_ERRORS):
+            metrics.panics.inc()
+            if not self.options.recover_panic:
+                raise error
+        failures = queue.failures(request)
+        queue.add_rate_limited(request, priority=taken.priority)
+        if isinstance(error, Conflict):
+            metrics.conflicts.inc()
+            _log.debug("write conflict: running again", error=str(error))
+        elif failures < self.options.log_errors_after:
+            _log.info("Reconciler error", error=f"{type(error).__name__}: {error}", attempt=failures + 1)
+        else:
+            _log.error("Reconciler error", exc_info=error)
+
+    def _report_loop(self, request: Request) -> None:
+        self._metrics.hot_loops.inc()
+        text = (
+            f"reconciled more than {self.options.hot_loop_runs} times in 60 s without an outside change: "
+            "slowed down to once per second; usually the controller changes what it watches each time"
+        )
+        _log.warning("hot loop", detail=text)
+        if self.gvk is None:
+            return
+        entry = self._primary(request)
+        reference = {
+            "apiVersion": self.gvk.api_version,
+            "kind": self.gvk.kind,
+            "metadata": {
+                "name": request.name,
+                "namespace": request.namespace,
+                "uid": entry.uid if entry is not None else "",
+                "resourceVersion": entry.resource_version if entry is not None else "",
+            },
+        }
+        self._environment.recorder.event(reference, "Warning", "HotLoop", text)
+
+    def _primary(self, request: Request) -> CachedObject | None:
+        for informer in self.cache.informers():
+            if informer.spec.gvk == self.gvk and informer.watches(request.namespace):
+                entry = informer.lookup(ObjectKey(request.namespace, request.name))
+                if entry is not None:
+                    return entry
+        return None
+
+
+_NOTHING = Result()
+
+
+def _is_coroutine_function(fn: object) -> bool:
+    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004
+
+
+def _stack_of(task: asyncio.Task[object]) -> list[traceback.FrameSummary]:
+    return [
+        traceback.FrameSummary(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+        for frame in task.get_stack()
+    ]

@@ -1,0 +1,57 @@
+"""Request, result and the errors of the reconcile contract.
+
+ControllerError (EsoCoreError)
+├─ TerminalError   the cause will not go away by itself: no retry
+├─ StaleCache      the cache lacks an own write: look again in a moment
+└─ ReconcileTimeout
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from eso_core.meta import ObjectKey
+from eso_core.meta.errors import EsoCoreError, StaleCache, TerminalError
+
+__all__ = ["ReconcileTimeout", "Request", "Result", "StaleCache", "TerminalError"]
+
+
+class Request(NamedTuple):
+    """The object to reconcile; `namespace` is empty for cluster-scoped kinds."""
+
+    namespace: str
+    name: str
+
+    @property
+    def key(self) -> ObjectKey:
+        return ObjectKey(self.namespace, self.name)
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """When to run again.
+
+    Attributes:
+        requeue_after: seconds until the next run; None, zero or less means none.
+        requeue: run again through the same back-off as errors; the failure count is kept.
+        priority: of the next run; None keeps the one of this run.
+    """
+
+    requeue_after: float | None = None
+    requeue: bool = False
+    priority: int | None = None
+
+    @classmethod
+    def after(
+        cls, seconds: float = 0.0, *, minutes: float = 0.0, hours: float = 0.0, priority: int | None = None
+    ) -> Result:
+        """Run again after this time."""
+        return cls(requeue_after=seconds + 60.0 * minutes + 3600.0 * hours, priority=priority)
+
+
+class ReconcileTimeout(EsoCoreError):
+    """A reconcile took longer than its limit and was cancelled."""
