@@ -1,0 +1,287 @@
+"""Custom resource definitions at work: names, conditions, serving, and the removal of a definition's objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from eso_core.testing.apiserver.custom import CustomStrategy
+from eso_core.testing.apiserver.internal import InternalCalls
+from eso_core.testing.apiserver.resources import (
+    CUSTOM_VERBS,
+    Column,
+    ResourceRegistry,
+    ResourceType,
+    ScalePaths,
+    SubResource,
+    Version,
+)
+from eso_core.testing.apiserver.storage.store import Change, Store, Table
+
+JsonObject = dict[str, Any]
+
+GROUP: Final = "apiextensions.k8s.io"
+PLURAL: Final = "customresourcedefinitions"
+CRD_PATH: Final = f"{GROUP}/{PLURAL}"
+CLEANUP: Final = "customresourcecleanup.apiextensions.k8s.io"
+_ANY: Final[JsonObject] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+
+
+class DefinitionController:
+    """Watches definitions, serves what they define and keeps their status."""
+
+    def __init__(
+        self,
+        store: Store,
+        registry: ResourceRegistry,
+        calls: InternalCalls,
+        schedule: Callable[[Callable[[], None]], None],
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._calls = calls
+        self._schedule = schedule
+        self._pending: dict[str, None] = {}
+        self._served: dict[str, tuple[int, ResourceType]] = {}
+        store.subscribe(self._on_change)
+
+    def start(self) -> None:
+        """Serve the definitions that the store holds."""
+        for entry in list(self._store.table(CRD_PATH).entries()):
+            self._pending[entry.name] = None
+        self.run()
+
+    def _on_change(self, table: Table, change: Change) -> None:
+        if table.path == CRD_PATH:
+            self._touch(change.current.name)
+        elif change.deleted and table.path in self._served:
+            self._touch(self._served[table.path][1].qualified)
+
+    def _touch(self, name: str) -> None:
+        if not self._pending:
+            self._schedule(self.run)
+        self._pending[name] = None
+
+    def run(self) -> None:
+        """Do what is due."""
+        while self._pending:
+            name = next(iter(self._pending))
+            del self._pending[name]
+            self._reconcile(name)
+
+    def _reconcile(self, name: str) -> None:
+        entry = self._store.table(CRD_PATH).get(name)
+        if entry is None:
+            self._stop_serving(name)
+            return
+        crd = entry.decode()
+        if crd["metadata"].get("deletionTimestamp"):
+            self._remove_objects(name, crd)
+            return
+        status = self._wanted_status(crd)
+        if status != crd.get("status"):
+            self._calls.update("apiextensions.k8s.io", "v1", PLURAL, "", name, _with_status(status), subresource="status")
+            return  # the change brings us back
+        if _condition(status, "Established") == "True":
+            self._serve(crd)
+
+    # -- status
+
+    def _wanted_status(self, crd: JsonObject) -> JsonObject:
+        status = dict(crd.get("status") or {})
+        conditions = [dict(item) for item in status.get("conditions") or []]
+        accepted = dict(status.get("acceptedNames") or {})
+        problem = self._name_conflict(crd)
+        if problem is None:
+            accepted = dict(crd["spec"]["names"])
+            self._set(conditions, "NamesAccepted", "True", "NoConflicts", "no conflicts found")
+            self._set(
+                conditions, "Established", "True", "InitialNamesAccepted", "the initial names have been accepted"
+            )
+        else:
+            reason, text = problem
+            self._set(conditions, "NamesAccepted", "False", reason, text)
+            if not any(item["type"] == "Established" for item in conditions):
+                self._set(conditions, "Established", "False", "NotAccepted", "not all names are accepted")
+        status["conditions"] = conditions
+        status["acceptedNames"] = accepted
+        return status
+
+    def _set(self, conditions: list[JsonObject], kind: str, status: str, reason: str, message: str) -> None:
+        for item in conditions:
+            if item["type"] == kind:
+                if item["status"] == status:
+                    if kind == "Established":
+                        return
+                    item.update(reason=reason, message=message)
+                    return
+                item.update(
+                    status=status, reason=reason, message=message, lastTransitionTime=self._calls.timestamp()
+                )
+                return
+        conditions.append(
+            {
+                "type": kind,
+                "status": status,
+                "lastTransitionTime": self._calls.timestamp(),
+                "reason": reason,
+                "message": message,
+            }
+        )
+
+    def _name_conflict(self, crd: JsonObject) -> tuple[str, str] | None:
+        spec, own = crd["spec"], crd["metadata"]["name"]
+        plurals: set[str] = set()
+        kinds: set[str] = set()
+        for entry in self._store.table(CRD_PATH).entries():
+            if entry.name == own:
+                continue
+            other = entry.decode()
+            if other["spec"]["group"] != spec["group"]:
+                continue
+            names = (other.get("status") or {}).get("acceptedNames") or {}
+            plurals.update(name for name in (names.get("plural"), names.get("singular")) if name)
+            plurals.update(names.get("shortNames") or [])
+            kinds.update(name for name in (names.get("kind"), names.get("listKind")) if name)
+        wanted = spec["names"]
+        checks = (
+            ("PluralConflict", [wanted.get("plural")], plurals),
+            ("SingularConflict", [wanted.get("singular")], plurals),
+            ("ShortNamesConflict", wanted.get("shortNames") or [], plurals),
+            ("KindConflict", [wanted.get("kind")], kinds),
+            ("ListKindConflict", [wanted.get("listKind")], kinds),
+        )
+        for reason, names_wanted, taken in checks:
+            for name in names_wanted:
+                if name and name in taken:
+                    return reason, f'"{name}" is already in use'
+        return None
+
+    # -- serving
+
+    def _serve(self, crd: JsonObject) -> None:
+        generation = crd["metadata"].get("generation", 0)
+        path = f"{crd['spec']['group']}/{crd['spec']['names']['plural']}"
+        known = self._served.get(path)
+        if known is not None and known[0] == generation and known[1].uid == crd["metadata"]["uid"]:
+            return
+        resource = custom_resource(crd)
+        self._served[path] = (generation, resource)
+        self._store.table(path)
+        self._registry.add(resource)
+
+    def _stop_serving(self, name: str) -> None:
+        plural, _, group = name.partition(".")
+        path = f"{group}/{plural}"
+        if self._served.pop(path, None) is not None:
+            self._registry.remove(group, plural)
+            self._store.drop(path)
+
+    def _remove_objects(self, name: str, crd: JsonObject) -> None:
+        status = dict(crd.get("status") or {})
+        conditions = [dict(item) for item in status.get("conditions") or []]
+        plural, _, group = name.partition(".")
+        served = self._served.get(f"{group}/{plural}")
+        self._set(
+            conditions,
+            "Terminating",
+            "True",
+            "InstanceDeletionInProgress",
+            "CustomResource deletion is in progress",
+        )
+        status["conditions"] = conditions
+        if status != crd.get("status"):
+            self._calls.update(GROUP, "v1", PLURAL, "", name, _with_status(status), subresource="status")
+        if served is not None:
+            table = self._store.table(served[1].path)
+            for entry in list(table.entries()):
+                self._calls.delete(served[1], entry)
+            if len(table):
+                return
+        self._calls.update(GROUP, "v1", PLURAL, "", name, _without_cleanup)
+
+
+def _with_status(status: JsonObject) -> Callable[[JsonObject], JsonObject]:
+    return lambda obj: {**obj, "status": status}
+
+
+def _without_cleanup(obj: JsonObject) -> JsonObject:
+    meta = dict(obj["metadata"])
+    left = [item for item in meta.get("finalizers") or [] if item != CLEANUP]
+    if left:
+        meta["finalizers"] = left
+    else:
+        meta.pop("finalizers", None)
+    return {**obj, "metadata": meta}
+
+
+def _condition(status: JsonObject, kind: str) -> str:
+    for item in status.get("conditions") or []:
+        if item["type"] == kind:
+            found: str = item["status"]
+            return found
+    return ""
+
+
+def custom_resource(crd: JsonObject) -> ResourceType:
+    """The resource that a definition describes."""
+    spec = crd["spec"]
+    names = spec["names"]
+    versions = {item["name"]: _version(item) for item in spec["versions"]}
+    storage = next(item["name"] for item in spec["versions"] if item.get("storage"))
+    schemas = {name: version.openapi for name, version in versions.items()}
+    subresources: list[SubResource] = []
+    if any(version.status for version in versions.values()):
+        subresources.append(SubResource("status", ("get", "patch", "update")))
+    if any(version.scale for version in versions.values()):
+        subresources.append(SubResource("scale", ("get", "patch", "update"), "Scale", "autoscaling", "v1"))
+    return ResourceType(
+        group=spec["group"],
+        plural=names["plural"],
+        kind=names["kind"],
+        namespaced=spec["scope"] == "Namespaced",
+        versions=versions,
+        storage_version=storage,
+        strategy=CustomStrategy(schemas, storage),
+        path=f"{spec['group']}/{names['plural']}",
+        singular=names.get("singular", ""),
+        list_kind=names.get("listKind", ""),
+        short_names=tuple(names.get("shortNames") or ()),
+        categories=tuple(names.get("categories") or ()),
+        verbs=CUSTOM_VERBS,
+        subresources=tuple(subresources),
+        custom=True,
+        generation=True,
+        uid=crd["metadata"]["uid"],
+    )
+
+
+def _version(item: JsonObject) -> Version:
+    subresources = item.get("subresources") or {}
+    scale = subresources.get("scale")
+    columns = tuple(
+        Column(
+            column["name"],
+            column["type"],
+            column["jsonPath"],
+            column.get("format", ""),
+            column.get("description", ""),
+            column.get("priority", 0),
+        )
+        for column in item.get("additionalPrinterColumns") or ()
+    )
+    return Version(
+        name=item["name"],
+        openapi=(item.get("schema") or {}).get("openAPIV3Schema") or _ANY,
+        served=bool(item.get("served")),
+        status="status" in subresources,
+        scale=ScalePaths(
+            scale.get("specReplicasPath", ""), scale.get("statusReplicasPath", ""), scale.get("labelSelectorPath", "")
+        )
+        if scale
+        else None,
+        columns=columns,
+        selectable=tuple(field["jsonPath"] for field in item.get("selectableFields") or ()),
+        deprecated=bool(item.get("deprecated")),
+        warning=item.get("deprecationWarning") or "",
+    )

@@ -1,0 +1,121 @@
+"""Custom kinds: their strategy, made from the schema of a CRD version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eso_core.testing.apiserver import schema
+from eso_core.testing.apiserver.builtin.validation_meta import (
+    common_update_errors,
+    metadata_errors,
+    metadata_update_errors,
+)
+from eso_core.testing.apiserver.builtin.validation_names import subdomain_name
+from eso_core.testing.apiserver.errors import FieldError, StatusError, bad_request
+from eso_core.testing.apiserver.http.jsonpath import PathError, compile_path
+from eso_core.testing.apiserver.resources import ResourceType, Version
+from eso_core.testing.apiserver.storage.entry import Entry
+from eso_core.testing.apiserver.strategy import Call, DecodeFailure, Strategy
+
+JsonObject = dict[str, Any]
+
+
+class CustomStrategy(Strategy):
+    """A kind of one CRD. Objects stored under an older schema are pruned and defaulted again when read."""
+
+    custom = True
+    unconditional_update = False
+
+    def __init__(self, schemas: dict[str, JsonObject], storage_version: str) -> None:
+        self._schemas = {name: schema.compile(openapi) for name, openapi in schemas.items()}
+        self._alike = {name for name, openapi in schemas.items() if openapi == schemas[storage_version]}
+        self._tag = object()
+        self._storage_version = storage_version
+
+    def tag(self) -> object:
+        return self._tag
+
+    def decode(self, version: Version, obj: JsonObject, *, patch: bool = False) -> list[str]:
+        try:
+            removed = self._schemas[version.name].prune(obj)
+        except schema.CoerceError as error:
+            raise DecodeFailure(str(error)) from error
+        return [f'unknown field "{path}"' for path in removed]
+
+    def default(self, version: Version, obj: JsonObject) -> None:
+        self._schemas[version.name].default(obj)
+
+    def read(self, resource: ResourceType, version: Version, entry: Entry) -> JsonObject:
+        obj = entry.decode()
+        if version.name != resource.storage_version:
+            obj["apiVersion"] = resource.api_version(version.name)
+        if entry.tag is not self._tag or version.name not in self._alike:
+            compiled = self._schemas[version.name]
+            compiled.prune(obj)
+            compiled.default(obj)
+        return obj
+
+    def body(self, resource: ResourceType, version: Version, entry: Entry) -> bytes | None:
+        if entry.tag is self._tag and version.name == resource.storage_version:
+            return entry.body
+        return None
+
+    def prepare_create(self, call: Call, obj: JsonObject) -> None:
+        if call.version.status:
+            obj.pop("status", None)
+
+    def prepare_update(self, call: Call, obj: JsonObject, old: JsonObject) -> None:
+        if not call.version.status:
+            return
+        if call.subresource == "status":
+            status = obj.get("status")
+            managed = obj["metadata"].get("managedFields")
+            obj.clear()
+            obj.update(old)
+            obj["metadata"] = dict(old["metadata"])
+            if managed is not None:
+                obj["metadata"]["managedFields"] = managed
+            if status is not None:
+                obj["status"] = status
+            else:
+                obj.pop("status", None)
+        elif "status" in old:
+            obj["status"] = old["status"]
+        else:
+            obj.pop("status", None)
+
+    def validate_create(self, call: Call, obj: JsonObject) -> list[FieldError]:
+        before = metadata_errors(obj["metadata"], namespaced=call.resource.namespaced, name_rule=subdomain_name)
+        return self._check(call, obj, None, before)
+
+    def validate_update(self, call: Call, obj: JsonObject, old: JsonObject) -> list[FieldError]:
+        before = common_update_errors(obj["metadata"], old["metadata"], namespaced=call.resource.namespaced)
+        before += metadata_update_errors(obj["metadata"], old["metadata"])
+        return self._check(call, obj, old, before)
+
+    def _check(
+        self, call: Call, obj: JsonObject, old: JsonObject | None, before: list[FieldError]
+    ) -> list[FieldError]:
+        status = call.subresource == "status"
+        found, warnings = self._schemas[call.version.name].check(obj, old, before, status=status)
+        for text in warnings:
+            call.warn(text)
+        return found
+
+    def field_labels(self, version: Version) -> frozenset[str]:
+        return frozenset(path.removeprefix(".") for path in version.selectable)
+
+    def field_value(self, obj: JsonObject, key: str) -> str:
+        try:
+            values = compile_path("." + key)(obj)
+        except PathError:
+            return ""
+        if not values or values[0] is None:
+            return ""
+        value = values[0]
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return str(value)
+
+    def unknown_label(self, key: str) -> StatusError:
+        return bad_request(f"field label not supported: {key}")

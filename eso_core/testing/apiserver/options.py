@@ -1,0 +1,50 @@
+"""Options of the server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from eso_core.aio import Clock, SystemClock
+from eso_core.testing.apiserver.authn.user import AUTHENTICATED, User
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServerOptions:
+    """How an `ApiServer` runs.
+
+    ``port`` 0 picks a free one. ``token`` is the administrator's (group ``system:masters``); a random one when empty.
+    ``tokens`` maps further static bearer tokens to users. ``state_file`` keeps objects and keys over restarts.
+    ``audit_log`` gets one JSON line per request. ``max_body`` is in bytes, ``bookmark_interval``, ``window_age`` and
+    ``request_log`` (how many requests are remembered for `ApiServer.requests`) in seconds, seconds and requests.
+    Raises `ValueError` for values out of range.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    tls: bool = True
+    state_file: Path | None = None
+    audit_log: Path | None = None
+    clock: Clock = field(default_factory=SystemClock)
+    token: str = ""
+    tokens: Mapping[str, User] = field(default_factory=dict)
+    anonymous: bool = True
+    max_body: int = 3 * 1024 * 1024
+    bookmark_interval: float = 60.0
+    window_age: float = 75.0
+    window_changes: int = 102_400
+    request_log: int = 10_000
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"starting the API server: port is {self.port}: use 0 to 65535")
+        if self.max_body < 1024:
+            raise ValueError(f"starting the API server: max_body is {self.max_body}: use at least 1024")
+        if self.bookmark_interval <= 0 or self.window_age < 0 or self.window_changes < 1:
+            raise ValueError("starting the API server: intervals and window sizes must be positive")
+
+    def static_tokens(self, admin_token: str) -> dict[str, User]:
+        """All static tokens with their users."""
+        admin = User("kubernetes-admin", groups=("system:masters", AUTHENTICATED))
+        return {admin_token: admin, **self.tokens}

@@ -1,0 +1,239 @@
+"""PATCH: merge, JSON and strategic merge patches, server-side apply."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+
+from eso_core.meta import jsonpatch, mergepatch
+from eso_core.testing.apiserver import errors
+from eso_core.testing.apiserver.errors import StatusError, bad_request, unsupported_media_type
+from eso_core.testing.apiserver.rest import body as bodies
+from eso_core.testing.apiserver.rest import ownership
+from eso_core.testing.apiserver.rest.body import Unreadable
+from eso_core.testing.apiserver.rest.options import IGNORE, STRICT
+from eso_core.testing.apiserver.rest.write import Writer, Written
+from eso_core.testing.apiserver.schema import causes
+from eso_core.testing.apiserver.schema.gotext import to_json
+from eso_core.testing.apiserver.strategy import Call, DecodeFailure
+
+JsonObject = dict[str, Any]
+
+MERGE: Final = "application/merge-patch+json"
+JSON_PATCH: Final = "application/json-patch+json"
+STRATEGIC: Final = "application/strategic-merge-patch+json"
+APPLY: Final = "application/apply-patch+yaml"
+_OPERATIONS_LIMIT: Final = 10_000
+
+
+def check_patch_media(content_type: str, *, custom: bool) -> str:
+    """The patch's media type. Raises `StatusError` 415."""
+    media = bodies.media_type(content_type)
+    allowed = (JSON_PATCH, MERGE, APPLY) if custom else (JSON_PATCH, MERGE, STRATEGIC, APPLY)
+    if media in allowed:
+        return media
+    if custom:
+        known = ", ".join(allowed)
+        text = f"the body of the request was in an unknown format - accepted media types include: {known}"
+        raise unsupported_media_type(text)
+    raise unsupported_media_type("415: Unsupported Media Type", {})
+
+
+class Patcher:
+    """Applies patches of every kind through a `Writer`."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    async def patch(self, call: Call, media: str, text: bytes) -> Written:
+        """Change an object by a patch that is not an apply."""
+        change = _Change(call, media, text)
+        return await self._writer.update(call, change, patching=True)
+
+    async def apply(self, call: Call, text: bytes) -> Written:
+        """Server-side apply: creates the object when it is absent."""
+        applied = _read_applied(call, text)
+        key = f"{call.namespace}/{call.name}" if call.resource.namespaced else call.name
+        if self._writer.table(call).get(key) is None and not call.subresource:
+            obj = ownership.apply(call, None, applied)
+            meta = obj["metadata"]
+            if meta.get("uid"):
+                text_ = f"uid mismatch: the provided object specified uid {meta['uid']}, and no existing object was found"
+                raise errors.conflict(call.resource.plural, call.resource.group, call.name, text_)
+            meta.pop("resourceVersion", None)
+            obj = decode_patched(call, obj, strict=False)
+            return await self._writer.create(call, obj, applied=True)
+        return await self._writer.update(
+            call, lambda live: _apply_to(call, live, applied), applied=True, patching=True
+        )
+
+
+def _apply_to(call: Call, live: JsonObject, applied: JsonObject) -> JsonObject:
+    merged = ownership.apply(call, live, applied)
+    return decode_patched(call, merged, strict=False)
+
+
+def _read_applied(call: Call, text: bytes) -> JsonObject:
+    try:
+        value = bodies.parse_yaml(text).value
+    except Unreadable as error:
+        raise bad_request(f"error decoding YAML: error converting YAML to JSON: {error}") from error
+    if value is None:
+        value = {}
+    if not isinstance(value, dict):
+        name = _go_type(value)
+        problem = f"json: cannot unmarshal {name} into Go value of type map[string]interface {{}}"
+        raise bad_request(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {problem}")
+    api_version, kind = value.get("apiVersion", ""), value.get("kind", "")
+    if api_version != call.api_version or kind != call.resource.kind:
+        shown = api_version if "/" in str(api_version) else f"/{api_version}"
+        raise bad_request(f"invalid object type: {shown}, Kind={kind}")
+    meta = value.get("metadata")
+    if isinstance(meta, dict):
+        check_identity(call, value, name_required=False)
+        if meta.get("managedFields"):
+            raise bad_request("metadata.managedFields must be nil")
+        meta.setdefault("name", call.name)
+        if call.resource.namespaced:
+            meta.setdefault("namespace", call.namespace)
+    return value
+
+
+class _Change:
+    """One patch as a function from the live object to the wanted one."""
+
+    def __init__(self, call: Call, media: str, text: bytes) -> None:
+        self._call = call
+        self._media = media
+        self._text = text
+
+    def __call__(self, live: JsonObject) -> JsonObject:
+        call = self._call
+        warnings_before = list(call.warnings)
+        patched, value, duplicates = self._apply(live)
+        if not isinstance(patched, dict):
+            raise bad_request("Invalid JSON Patch")
+        del warnings_before
+        return decode_patched(call, patched, strict=True, shown=value, duplicates=duplicates)
+
+    def _apply(self, live: JsonObject) -> tuple[Any, str | None, list[str]]:
+        if self._media == JSON_PATCH:
+            return self._json_patch(live), None, []
+        parsed = self._parse(dict)
+        if self._media == MERGE:
+            if parsed.value is None:
+                raise bad_request("Invalid JSON Patch")
+            return mergepatch.apply(live, parsed.value), None, parsed.duplicates
+        from eso_core.testing.apiserver.patch import strategic
+
+        value = parsed.value or {}
+        try:
+            merged = strategic.apply(live, value, self._call.resource.strategy.schema(self._call.version))
+        except strategic.PatchError as error:
+            raise bad_request(str(error)) from error
+        return merged, _go_map(value), parsed.duplicates
+
+    def _parse(self, wanted: type) -> bodies.Body:
+        try:
+            parsed = bodies.parse_json(self._text)
+        except Unreadable as error:
+            raise bad_request(f"error decoding patch: {error}") from error
+        if parsed.value is not None and not isinstance(parsed.value, wanted):
+            target = "map[string]interface {}" if wanted is dict else "[]handlers.jsonPatchOp"
+            problem = f"json: cannot unmarshal {_go_type(parsed.value)} into Go value of type {target}"
+            raise bad_request(f"error decoding patch: {problem}")
+        return parsed
+
+    def _json_patch(self, live: JsonObject) -> Any:
+        operations = self._parse(list).value or []
+        if len(operations) > _OPERATIONS_LIMIT:
+            text = (
+                f"The allowed maximum operations in a JSON patch is {_OPERATIONS_LIMIT}, got {len(operations)}"
+            )
+            raise StatusError(413, "RequestEntityTooLarge", text)
+        try:
+            return jsonpatch.apply(live, operations)
+        except jsonpatch.JsonPatchError as error:
+            raise errors.rejected() from error
+
+
+def decode_patched(
+    call: Call, obj: JsonObject, *, strict: bool, shown: str | None = None, duplicates: list[str] | None = None
+) -> JsonObject:
+    """Bring a patched object into its kind's form. Raises `StatusError` 422 where it cannot be decoded."""
+    if not isinstance(obj.get("metadata"), dict):
+        obj["metadata"] = {}
+    strategy = call.resource.strategy
+    raw = to_json(obj) if shown is None and call.options.field_validation == STRICT else ""
+    try:
+        complaints = [*(duplicates or []), *strategy.decode(call.version, obj, patch=True)]
+    except DecodeFailure as error:
+        raise _bad_patch(shown if shown is not None else to_json(obj), str(error)) from error
+    if strict and complaints:
+        if call.options.field_validation == STRICT:
+            problem = f"strict decoding error: {', '.join(complaints)}"
+            raise _bad_patch(shown if shown is not None else raw, problem)
+        if call.options.field_validation != IGNORE:
+            for text in complaints:
+                call.warn(text)
+    check_type(call, obj)
+    check_identity(call, obj, name_required=True)
+    strategy.default(call.version, obj)
+    return obj
+
+
+def _bad_patch(value: str, problem: str) -> StatusError:
+    return errors.invalid("", "", "", [causes.invalid("patch", value, problem)])
+
+
+def check_type(call: Call, obj: JsonObject) -> None:
+    """A patch may not change apiVersion or kind. Raises `StatusError` 422."""
+    found = []
+    if obj.get("kind") != call.resource.kind:
+        found.append(causes.invalid("kind", obj.get("kind", ""), f"must be {call.resource.kind}"))
+    if obj.get("apiVersion") != call.api_version:
+        found.append(causes.invalid("apiVersion", obj.get("apiVersion", ""), f"must be {call.api_version}"))
+    if found:
+        raise errors.invalid(obj.get("kind") or "", call.resource.group, call.name, found)
+
+
+def check_identity(call: Call, obj: JsonObject, *, name_required: bool) -> None:
+    """Name and namespace must be those of the URL. Raises `StatusError` 400."""
+    meta = obj["metadata"]
+    name = meta.get("name")
+    if name_required and not name:
+        raise bad_request(f"the name of the object ({call.name} based on URL) was undeterminable: name must be provided")
+    if name and name != call.name:
+        raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.name})")
+    namespace = meta.get("namespace")
+    if call.resource.namespaced and namespace and namespace != call.namespace:
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+
+
+def _go_type(value: Any) -> str:
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, list):
+        return "array"
+    if isinstance(value, dict):
+        return "object"
+    return "string" if isinstance(value, str) else "number"
+
+
+def _go_map(value: Any) -> str:
+    """A decoded value as Go's ``%v`` prints it: ``map[a:1 b:[x y]]``."""
+    if isinstance(value, dict):
+        return "map[" + " ".join(f"{key}:{_go_map(value[key])}" for key in sorted(value)) + "]"
+    if isinstance(value, list):
+        return "[" + " ".join(map(_go_map, value)) + "]"
+    if value is None:
+        return "<nil>"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def encoded(obj: JsonObject) -> bytes:
+    """Compact JSON."""
+    return orjson.dumps(obj)

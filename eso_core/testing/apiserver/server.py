@@ -1,0 +1,288 @@
+"""The server as a whole: puts the parts together, listens, stops."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from eso_core.aio import TaskScope
+from eso_core.testing.apiserver.authn.authenticator import Authenticator
+from eso_core.testing.apiserver.authn.user import User
+from eso_core.testing.apiserver.builtin import kinds
+from eso_core.testing.apiserver.builtin.columns import BUILTIN_COLUMNS
+from eso_core.testing.apiserver.certs import Certificates, make_certificates
+from eso_core.testing.apiserver.crds import CRD_PATH, DefinitionController
+from eso_core.testing.apiserver.errors import too_large
+from eso_core.testing.apiserver.gc import GarbageCollector
+from eso_core.testing.apiserver.http.app import Application, status_response
+from eso_core.testing.apiserver.http.discovery import Discovery
+from eso_core.testing.apiserver.http.documents import StandardDocuments
+from eso_core.testing.apiserver.http.message import Request, Response
+from eso_core.testing.apiserver.http.openapi import OpenApi
+from eso_core.testing.apiserver.http.protocol import Connection
+from eso_core.testing.apiserver.http.resource_handlers import ResourceHandlers
+from eso_core.testing.apiserver.http.route import Target
+from eso_core.testing.apiserver.http.table import TableView
+from eso_core.testing.apiserver.internal import InternalCalls
+from eso_core.testing.apiserver.metrics import ServerMetrics
+from eso_core.testing.apiserver.namespaces import NamespaceController
+from eso_core.testing.apiserver.options import ApiServerOptions
+from eso_core.testing.apiserver.record import Exchange
+from eso_core.testing.apiserver.resources import ResourceRegistry
+from eso_core.testing.apiserver.rest.delete import Deleter
+from eso_core.testing.apiserver.rest.read import Reader
+from eso_core.testing.apiserver.rest.watch import WatchLimits
+from eso_core.testing.apiserver.rest.write import Writer
+from eso_core.testing.apiserver.storage.store import Store, WindowLimits
+from eso_core.testing.apiserver.strategy import Call
+
+JsonObject = dict[str, Any]
+
+
+class ApiServer:
+    """A running API server. Make one with `start`, end it with `aclose` (or use it in ``async with``)."""
+
+    def __init__(self, options: ApiServerOptions) -> None:
+        self._options = options
+        self._clock = options.clock
+        self.token = options.token or secrets.token_urlsafe(24)
+        self._certificates: Certificates | None = None
+        self._listener: asyncio.Server | None = None
+        self._connections: set[Connection] = set()
+        self._exchanges: deque[Exchange] = deque(maxlen=options.request_log)
+        self._stack = AsyncExitStack()
+        self._scope: TaskScope | None = None
+        self._port = 0
+        self._closed = False
+        self._build()
+
+    def _build(self) -> None:
+        options = self._options
+        limits = WindowLimits(max_changes=options.window_changes, max_age=options.window_age)
+        self._store = Store(self._clock.monotonic, limits)
+        self._registry = ResourceRegistry()
+        kinds.register(self._registry)
+        admission = _NoAdmission()
+        writer = Writer(self._store, admission, lambda name: self._namespaces.phase(name))
+        deleter = Deleter(self._store, admission)
+        self._calls = InternalCalls(self._registry, writer, deleter, self._clock)
+        self._definitions = DefinitionController(self._store, self._registry, self._calls, self._soon)
+        self._gc = GarbageCollector(self._store, self._registry, self._calls, self._soon)
+        self._namespaces = NamespaceController(
+            self._store, self._registry, self._calls, self._ca_pem, self._soon
+        )
+        self._metrics = ServerMetrics(self._object_counts, self._watch_count)
+        self._resources = ResourceHandlers(
+            self._store,
+            self._registry,
+            self._clock,
+            Reader(self._store),
+            writer,
+            deleter,
+            TableView(self._clock.now, BUILTIN_COLUMNS),
+            WatchLimits(options.bookmark_interval),
+        )
+        self._authenticator = Authenticator(
+            options.static_tokens(self.token), anonymous=options.anonymous, tokens=lambda token: None
+        )
+
+    @classmethod
+    async def start(cls, options: ApiServerOptions | None = None) -> ApiServer:
+        """Start a server and wait until it answers. Raises `OSError` when the port is taken."""
+        server = cls(options or ApiServerOptions())
+        try:
+            await server._open()
+        except BaseException:
+            await server.aclose()
+            raise
+        return server
+
+    async def _open(self) -> None:
+        options = self._options
+        self._scope = await self._stack.enter_async_context(TaskScope("api server"))
+        context = None
+        if options.tls:
+            self._certificates = make_certificates(options.host)
+            context = self._certificates.context()
+        self._definitions.start()
+        self._gc.start()
+        self._namespaces.start()
+        self._store.compact()
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(
+            self._connection, options.host, options.port, ssl=context, backlog=512
+        )
+        self._port = self._listener.sockets[0].getsockname()[1]
+        discovery = Discovery(self._registry, f"{options.host}:{self._port}")
+        documents = StandardDocuments(
+            discovery, OpenApi(self._registry), self._metrics.render, lambda request, segments, user: None
+        )
+        self._application = Application(
+            self._clock,
+            self._authenticate,
+            _NoAuthorization(),
+            documents,
+            self._resources,
+            self._finished,
+            self._spawn,
+        )
+
+    def _connection(self) -> Connection:
+        limit = self._options.max_body
+        return Connection(self._application, self._connections, limit, lambda: status_response(too_large(limit)))
+
+    # -- parts for the parts
+
+    def _soon(self, action: Callable[[], None]) -> None:
+        if not self._closed:
+            asyncio.get_running_loop().call_soon(self._run, action)
+
+    def _run(self, action: Callable[[], None]) -> None:
+        if not self._closed:
+            action()
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
+        if self._scope is None:
+            coroutine.close()
+            return None
+        return self._scope.spawn(coroutine, name="api request")
+
+    def _ca_pem(self) -> str:
+        return self._certificates.ca_cert if self._certificates is not None else ""
+
+    def _object_counts(self) -> dict[str, int]:
+        return {path: len(table) for path, table in self._store.tables.items()}
+
+    def _watch_count(self) -> int:
+        return sum(len(table.watchers) for table in self._store.tables.values())
+
+    def _authenticate(self, request: Request) -> tuple[User, User | None]:
+        return self._authenticator.user(request), None
+
+    def _finished(self, exchange: Exchange) -> None:
+        self._metrics.count(exchange)
+        self._exchanges.append(exchange)
+
+    # -- for its users
+
+    @property
+    def url(self) -> str:
+        """Where the server listens."""
+        scheme = "https" if self._options.tls else "http"
+        host = f"[{self._options.host}]" if ":" in self._options.host else self._options.host
+        return f"{scheme}://{host}:{self._port}"
+
+    def kubeconfig(self) -> JsonObject:
+        """A kubeconfig of the administrator."""
+        cluster: JsonObject = {"server": self.url}
+        if self._certificates is not None:
+            import base64
+
+            cluster["certificate-authority-data"] = base64.b64encode(self._certificates.ca_cert.encode()).decode()
+        return {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "local", "cluster": cluster}],
+            "users": [{"name": "admin", "user": {"token": self.token}}],
+            "contexts": [{"name": "local", "context": {"cluster": "local", "user": "admin"}}],
+            "current-context": "local",
+        }
+
+    def install(self, manifest: JsonObject) -> None:
+        """Create a CustomResourceDefinition, or replace the spec of the one that is there. Raises `StatusError`."""
+        name = manifest["metadata"]["name"]
+        group, version, plural = "apiextensions.k8s.io", "v1", "customresourcedefinitions"
+        spec = manifest["spec"]
+        if self._store.table(CRD_PATH).get(name) is None:
+            content = {"metadata": manifest["metadata"], "spec": spec}
+            self._calls.create(group, version, plural, "", content)
+        else:
+            self._calls.update(group, version, plural, "", name, lambda obj: {**obj, "spec": spec})
+        self._definitions.run()
+
+    def requests(
+        self, *, verb: str | None = None, resource: str | None = None, user_agent: str | None = None
+    ) -> list[Exchange]:
+        """The answered requests, oldest first, filtered by verb, resource and start of the user agent."""
+        return [
+            exchange
+            for exchange in self._exchanges
+            if (verb is None or exchange.verb == verb)
+            and (resource is None or (exchange.target is not None and exchange.target.resource == resource))
+            and (user_agent is None or exchange.user_agent.startswith(user_agent))
+        ]
+
+    def compact(self) -> None:
+        """Forget all history: watches and lists of earlier versions answer 410 from now on."""
+        self._store.compact()
+
+    async def run_gc(self) -> None:
+        """Let garbage collection and the other controllers finish what is due now."""
+        self._definitions.run()
+        self._gc.run()
+        self._namespaces.run()
+
+    async def aclose(self) -> None:
+        """Stop: open watches and connections end."""
+        self._closed = True
+        if self._listener is not None:
+            self._listener.close()
+        for connection in list(self._connections):
+            connection.close()
+        if self._listener is not None:
+            await self._listener.wait_closed()
+            self._listener = None
+        if self._scope is not None:
+            await self._scope.cancel()
+            self._scope = None
+        await self._stack.aclose()
+        # Transports report their end in the next turn of the loop.
+        while self._connections:
+            await asyncio.sleep(0)
+
+    async def __aenter__(self) -> ApiServer:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    def write_kubeconfig(self, path: Path | str) -> None:
+        """Write the administrator's kubeconfig, readable by the owner only."""
+        write_private(Path(path), yaml.safe_dump(self.kubeconfig(), sort_keys=False))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file atomically, with mode 0600."""
+    import os
+
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(temporary, path)
+
+
+class _NoAdmission:
+    async def mutate(self, call: Call, operation: str, obj: JsonObject, old: JsonObject | None) -> JsonObject:
+        return obj
+
+    async def validate(self, call: Call, operation: str, obj: JsonObject | None, old: JsonObject | None) -> None:
+        return None
+
+
+class _NoAuthorization:
+    def check_resource(self, user: User, verb: str, target: Target, request: Request) -> None:
+        return None
+
+    def check_path(self, user: User, verb: str, path: str) -> None:
+        return None
+
+
+__all__ = ["ApiServer", "Response", "json"]

@@ -1,0 +1,77 @@
+"""One stored object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+JsonObject = dict[str, Any]
+
+_NO_LABELS: dict[str, str] = {}
+
+
+class Entry:
+    """An object as it was written: its JSON bytes, and what reads need without decoding them.
+
+    Immutable by convention; a write makes a new one. ``body`` starts with ``{"apiVersion":…,"kind":…,`` and carries
+    ``metadata.resourceVersion``. ``tag`` names the schema the object was written under; a read under another schema
+    prunes and defaults the object again.
+    """
+
+    __slots__ = ("body", "key", "labels", "name", "namespace", "owners", "revision", "tag", "uid")
+
+    def __init__(
+        self,
+        namespace: str,
+        name: str,
+        uid: str,
+        revision: int,
+        labels: dict[str, str],
+        owners: tuple[str, ...],
+        body: bytes,
+        tag: object = None,
+    ) -> None:
+        self.key = f"{namespace}/{name}" if namespace else name
+        self.namespace = namespace
+        self.name = name
+        self.uid = uid
+        self.revision = revision
+        self.labels = labels
+        self.owners = owners
+        self.body = body
+        self.tag = tag
+
+    def decode(self) -> JsonObject:
+        """A fresh copy of the object."""
+        obj: JsonObject = orjson.loads(self.body)
+        return obj
+
+    def __repr__(self) -> str:
+        return f"Entry({self.key!r}, uid={self.uid!r}, revision={self.revision}, {len(self.body)} bytes)"
+
+
+def make_entry(obj: JsonObject, revision: int, tag: object = None) -> Entry:
+    """Stamp ``obj`` with the revision and freeze it.
+
+    The argument is changed: its resourceVersion is set, and it is reordered so that apiVersion and kind come first.
+    """
+    meta = obj["metadata"]
+    meta["resourceVersion"] = str(revision)
+    ordered = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], **obj}
+    owners = meta.get("ownerReferences")
+    return Entry(
+        meta.get("namespace", ""),
+        meta["name"],
+        meta["uid"],
+        revision,
+        meta.get("labels") or _NO_LABELS,
+        tuple(owner["uid"] for owner in owners) if owners else (),
+        orjson.dumps(ordered),
+        tag,
+    )
+
+
+def restamp(entry: Entry, revision: int) -> Entry:
+    """The same object at another revision: what a DELETED event carries."""
+    return make_entry(entry.decode(), revision, entry.tag)
