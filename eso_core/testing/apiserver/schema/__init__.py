@@ -5,7 +5,8 @@ CustomResourceDefinition, `default_crd` fills in what it leaves out. CEL rules r
 Everything here is synchronous and pure.
 """
 
+from eso_core.testing.apiserver.schema.crd import default_crd, stored_versions, validate_crd
 from eso_core.testing.apiserver.schema.metafields import CoerceError
 from eso_core.testing.apiserver.schema.structural import StructuralSchema, compile
 
-__all__ = ["CoerceError", "StructuralSchema", "compile"]
+__all__ = ["CoerceError", "StructuralSchema", "compile", "default_crd", "stored_versions", "validate_crd"]
