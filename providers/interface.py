@@ -10,6 +10,7 @@ A backend that fetches a document and picks a property from it implements ``Docu
 
 from __future__ import annotations
 
+import builtins
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -82,7 +83,7 @@ class RemoteRef:
     version: str = ""
     metadata_policy: MetadataPolicy = MetadataPolicy.NONE
 
-    @property
+    @builtins.property  # the field above hides the decorator's name
     def document(self) -> RemoteRef:
         """The same without property: what has to be fetched."""
         return replace(self, property="") if self.property else self
