@@ -1,0 +1,52 @@
+"""The API server's client.
+
+* ``load_config`` finds the server and the credentials; ``ClientConfig`` is what it found.
+* ``Client`` has the verbs: get, list, create, update, patch, apply, delete, watch. ``list_raw`` and ``watch_raw`` give
+  bytes, for caches.
+* ``MergePatch``, ``JsonPatch``, ``StrategicMergePatch`` and ``ApplyPatch`` are the bodies of a patch; ``merge_from``
+  computes the smallest merge patch.
+* ``RESTMapper`` (``client.mapper``) knows how a kind is served.
+"""
+
+from eso_core.client.client import Client, Preconditions
+from eso_core.client.config import ClientConfig, Impersonation, in_cluster_config, load_config
+from eso_core.client.kinds import Kind, ResourceLike
+from eso_core.client.kubeconfig import config_from_kubeconfig
+from eso_core.client.limiter import RateLimit
+from eso_core.client.lists import ObjectList, RawPage
+from eso_core.client.mapper import RESTMapper
+from eso_core.client.patch import ApplyPatch, JsonPatch, MergePatch, Patch, StrategicMergePatch, merge_from
+from eso_core.client.request import ApiRequest, ApiResponse, Interceptor, Send
+from eso_core.client.transport import RetryPolicy
+from eso_core.client.watch import RawEvent, RawWatch, Watch, WatchEvent
+
+__all__ = [
+    "ApiRequest",
+    "ApiResponse",
+    "ApplyPatch",
+    "Client",
+    "ClientConfig",
+    "Impersonation",
+    "Interceptor",
+    "JsonPatch",
+    "Kind",
+    "MergePatch",
+    "ObjectList",
+    "Patch",
+    "Preconditions",
+    "RESTMapper",
+    "RateLimit",
+    "RawEvent",
+    "RawPage",
+    "RawWatch",
+    "ResourceLike",
+    "RetryPolicy",
+    "Send",
+    "StrategicMergePatch",
+    "Watch",
+    "WatchEvent",
+    "config_from_kubeconfig",
+    "in_cluster_config",
+    "load_config",
+    "merge_from",
+]
