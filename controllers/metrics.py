@@ -142,6 +142,6 @@ class ProviderCallMetrics:
             registry=registry,
         )
 
-    def count(self, provider: str, call: str, status: str) -> None:
-        """Count one call; `status` is `success` or `error`."""
-        self._calls.labels(provider, call, status).inc()
+    def observe(self, provider: str, call: str, error: BaseException | None) -> None:
+        """Count one call that ended; `error` is None when it succeeded."""
+        self._calls.labels(provider, call, "success" if error is None else "error").inc()

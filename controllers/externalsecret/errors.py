@@ -1,13 +1,12 @@
 """What can go wrong in an ExternalSecret reconcile, by what heals it.
 
     SyncError                 the reconcile cannot go on; carries the condition's message
-    ├── Transient             back-off heals it: the network, an overloaded API server
+    ├── FetchFailed           an entry could not be fetched; `retryable` says whether back-off may heal it
     ├── Permanent             only a change heals it (spec, store, provider data): tried again at the refresh interval
     │   ├── ValueRefused      a fetched value breaks the policy of its entry
     │   ├── KeysRefused       keys collide, or the API server would not take them
     │   ├── InvalidField      a field of the spec cannot be read; names its path
-    │   ├── NotInThisRelease  the object asks for something this build cannot do
-    │   └── StoreUnusable     the store is missing, not ready, of another class, or denied to this namespace
+    │   └── NotInThisRelease  the object asks for something this build cannot do
     └── TargetRefused         the target cannot be written as it stands: tried again at the refresh interval
         ├── OwnedByAnother    another ExternalSecret controls it
         ├── NotOwner          some other object controls it
@@ -19,17 +18,16 @@ The text of each is user visible (condition, event). It never quotes a secret va
 from __future__ import annotations
 
 __all__ = [
+    "FetchFailed",
     "InvalidField",
     "KeysRefused",
     "NotInThisRelease",
     "NotOwner",
     "OwnedByAnother",
     "Permanent",
-    "StoreUnusable",
     "SyncError",
     "TargetImmutable",
     "TargetRefused",
-    "Transient",
     "ValueRefused",
 ]
 
@@ -38,8 +36,16 @@ class SyncError(Exception):
     """Root of the errors of the ExternalSecret controller."""
 
 
-class Transient(SyncError):
-    """Trying again soon may help."""
+class FetchFailed(SyncError):
+    """An entry of the spec could not be fetched.
+
+    Attributes:
+        retryable: Whether trying again soon may help.
+    """
+
+    def __init__(self, message: str, *, retryable: bool) -> None:
+        super().__init__(message)
+        self.retryable = retryable
 
 
 class Permanent(SyncError):
@@ -68,10 +74,6 @@ class InvalidField(Permanent):
 
 class NotInThisRelease(Permanent):
     """The object uses a part of the API that this build does not do yet."""
-
-
-class StoreUnusable(Permanent):
-    """The store cannot be used now; a change of the store, of its namespace or of the class wakes its users."""
 
 
 class TargetRefused(SyncError):

@@ -1,0 +1,80 @@
+"""Where templates, generators and generic targets plug in.
+
+Each is optional. An ExternalSecret that needs one which is not there gets a condition that says so, before any store is
+asked and with its target untouched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from controllers.externalsecret.errors import NotInThisRelease
+from controllers.externalsecret.plan import GeneratorEntry, Plan
+from controllers.externalsecret.render import Content
+
+__all__ = ["Extensions", "Generators", "Templates"]
+
+
+class Templates(Protocol):
+    """Renders `target.template`, and the keys of `rewrite.transform`."""
+
+    async def content(self, plan: Plan, data: Mapping[str, bytes]) -> Content:
+        """Data, labels, annotations, type and finalizers that the template makes of the values.
+
+        Raises:
+            SyncError: the template cannot be rendered, or a ConfigMap or Secret that it names is missing.
+        """
+        ...
+
+    def transform(self, template: str, key: str) -> str:
+        """The key that a `rewrite.transform` template makes of `key`.
+
+        Raises:
+            KeysRefused: the template cannot be parsed or executed.
+        """
+        ...
+
+
+class Generators(Protocol):
+    """Makes the values of entries with a `generatorRef`."""
+
+    async def generate(self, plan: Plan, entry: GeneratorEntry) -> dict[str, bytes]:
+        """Fresh values.
+
+        Raises:
+            SyncError: the generator is missing or failed.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Extensions:
+    """What this operator can do beyond copying values into Secrets."""
+
+    templates: Templates | None = None
+    generators: Generators | None = None
+
+    def check(self, plan: Plan) -> None:
+        """Refuse a plan that needs a part which is not there.
+
+        Raises:
+            NotInThisRelease: names the field.
+        """
+        if plan.manifest is not None:
+            raise NotInThisRelease(
+                "spec.target.manifest: this release writes Secrets only, generic targets are not in it yet"
+            )
+        if self.templates is None and plan.template is not None:
+            raise NotInThisRelease("spec.target.template: this release does not render templates yet")
+        if self.templates is None and plan.transforms:
+            raise NotInThisRelease("spec.dataFrom[].rewrite[].transform: this release does not render templates yet")
+        if self.generators is None and plan.generators:
+            raise NotInThisRelease("spec.dataFrom[].sourceRef.generatorRef: generators are not in this release yet")
+
+    def transform(self, template: str, key: str) -> str:
+        """Rename one key by a `rewrite.transform` template; `check` made sure that there is an engine."""
+        if self.templates is None:
+            raise NotInThisRelease("spec.dataFrom[].rewrite[].transform: this release does not render templates yet")
+        return self.templates.transform(template, key)

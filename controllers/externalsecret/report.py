@@ -1,0 +1,115 @@
+"""What a reconcile tells the world: status, events, metrics, log lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from controllers.externalsecret.status import Outcome, next_status, ready_changed
+from controllers.externalsecret.target import KeyChanges
+from controllers.metrics import ExternalSecretMetrics
+from eso_core.client import MergePatch
+from eso_core.meta import GVK, JsonObject, ObjectKey
+from eso_core.meta.errors import Conflict, NotFound
+
+__all__ = ["EXTERNAL_SECRET", "Notices", "Reporter"]
+
+EXTERNAL_SECRET: Final = GVK("external-secrets.io", "v1", "ExternalSecret")
+
+
+@dataclass(slots=True)
+class Notices:
+    """Remarks that are made once per generation of an object, kept while the process runs."""
+
+    _said: dict[str, tuple[int, set[str]]] = field(default_factory=dict)
+
+    def first(self, uid: str, generation: int, remark: str) -> bool:
+        """Whether this remark is new for this generation of the object; remembers it."""
+        known, remarks = self._said.get(uid, (generation, set()))
+        if known != generation:
+            remarks = set()
+        self._said[uid] = (generation, remarks)
+        if remark in remarks:
+            return False
+        remarks.add(remark)
+        return True
+
+    def forget(self, uid: str) -> None:
+        """Drop what is known of an object that is gone."""
+        self._said.pop(uid, None)
+
+
+class Reporter:
+    """Reports about one ExternalSecret in one reconcile.
+
+    Args:
+        ctx: The reconcile's context.
+        obj: The object as it was read; replaced when its finalizer is written.
+        metrics: Where outcomes are counted.
+        notices: Remembers remarks between reconciles.
+    """
+
+    def __init__(self, ctx: Any, obj: JsonObject, metrics: ExternalSecretMetrics, notices: Notices) -> None:
+        self._ctx = ctx
+        self._metrics = metrics
+        self._notices = notices
+        self.obj = obj
+
+    @property
+    def key(self) -> ObjectKey:
+        """Namespace and name of the ExternalSecret."""
+        return ObjectKey.of(self.obj)
+
+    def event(self, type_: str, reason: str, message: str) -> None:
+        """Record an event on the ExternalSecret."""
+        self._ctx.recorder.event(self.obj, type_, reason, message)
+
+    def notice(self, type_: str, reason: str, message: str) -> None:
+        """Record an event once per generation of the object."""
+        metadata = self.obj["metadata"]
+        if self._notices.first(metadata.get("uid") or "", int(metadata.get("generation") or 0), message):
+            self.event(type_, reason, message)
+
+    async def status(self, outcome: Outcome) -> None:
+        """Write the status if it differs from what the object has.
+
+        A patch of the status alone: the spec and its owners are never touched. The uid keeps the status of a deleted
+        object from its successor of the same name.
+        """
+        before = self.obj.get("status")
+        after = next_status(before, outcome, self._ctx.clock.now())
+        self._metrics.set_condition(self.key, "Ready", "True" if outcome.ready else "False")
+        if after == before:
+            return
+        metadata = self.obj["metadata"]
+        changed = {name: value for name, value in after.items() if (before or {}).get(name) != value}
+        patch = MergePatch({"metadata": {"uid": metadata["uid"]}, "status": changed})
+        try:
+            await self._ctx.client.patch(EXTERNAL_SECRET, self.key, patch, subresource="status")
+        except (NotFound, Conflict):
+            return  # deleted, or replaced by another object of this name: what was found out is not about that one
+        if ready_changed(before, after):
+            self._ctx.log.info(
+                "reconciled secret", ready=outcome.ready, reason=str(outcome.reason), message=outcome.message
+            )
+
+    def failed(self, text: str) -> None:
+        """Record a failure: the event with the full text, and the count."""
+        self._metrics.failed(self.key)
+        self.event("Warning", "UpdateFailed", text)
+
+    def keys_changed(self, secret: str, changes: KeyChanges) -> None:
+        """Log the names of changed data keys."""
+        if changes:
+            self._ctx.log.debug(
+                "secret data keys changed",
+                secret=secret,
+                added=list(changes.added),
+                updated=list(changes.updated),
+                removed=list(changes.removed),
+                emptied=list(changes.emptied),
+            )
+
+    def secret_deleted(self, what: str, secret: str, reason: str) -> None:
+        """Log that a Secret was deleted; `what` is the message that people alert on."""
+        self._ctx.log.debug(what, secret=secret, namespace=self.key.namespace, reason=reason)

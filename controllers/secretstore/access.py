@@ -1,0 +1,145 @@
+"""May an object in a namespace use a store now? The rules are pure; `StoreAccess` looks the objects up in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+import re2
+
+from controllers.secretstore.objects import CLUSTER_STORE, CLUSTER_STORE_KIND, STORE, STORE_KIND
+from eso_core.meta import GVK, JsonObject, LabelSelector, ObjectKey, is_condition_true
+from eso_core.meta.errors import NotFound
+from eso_core.meta.wellknown import NAMESPACE
+from providers.interface import Store
+
+__all__ = ["StoreAccess", "StoreRef", "StoreUnusable", "namespace_allowed"]
+
+_NAME_LABEL: Final = "kubernetes.io/metadata.name"
+
+
+class StoreUnusable(Exception):
+    """The store is missing, of another controller class, denied to the namespace, or not ready."""
+
+
+class StoreRef(NamedTuple):
+    """A reference to a store, seen from the namespace of the object that holds it."""
+
+    kind: str
+    name: str
+
+    def key(self, namespace: str) -> ObjectKey:
+        """Where the store is."""
+        return ObjectKey("" if self.kind == CLUSTER_STORE_KIND else namespace, self.name)
+
+    @property
+    def gvk(self) -> GVK:
+        """The kind to read.
+
+        Raises:
+            StoreUnusable: the kind is none of the two.
+        """
+        if self.kind == STORE_KIND:
+            return STORE
+        if self.kind == CLUSTER_STORE_KIND:
+            return CLUSTER_STORE
+        raise StoreUnusable(f"unsupported secret store kind: {self.kind}")
+
+
+class Reader(Protocol):
+    """Reads that cost no request: the cache of a manager."""
+
+    async def get(self, kind: Any, key: ObjectKey) -> Any: ...
+
+
+class StoreAccess:
+    """Looks stores up and applies the rules.
+
+    Args:
+        reader: Where stores and namespaces are read.
+        controller_class: Stores with another `spec.controller` belong to another operator.
+        flood_gate: Whether a store must be Ready to be used.
+    """
+
+    def __init__(self, reader: Reader, *, controller_class: str, flood_gate: bool) -> None:
+        self._reader = reader
+        self._class = controller_class
+        self._flood_gate = flood_gate
+
+    async def foreign(self, refs: Sequence[StoreRef], namespace: str) -> bool:
+        """Whether any of these stores that exists belongs to another operator.
+
+        Raises:
+            StoreUnusable: a reference of unknown kind.
+        """
+        for ref in refs:
+            store = await self._find(ref, namespace)
+            if store is not None and not self._ours(store):
+                return True
+        return False
+
+    async def open(self, ref: StoreRef, namespace: str) -> Store:
+        """The store, if an object in `namespace` may use it now.
+
+        Raises:
+            StoreUnusable: says why not.
+        """
+        store = await self._find(ref, namespace)
+        if store is None:
+            raise StoreUnusable(
+                f'could not get {ref.kind} "{ref.name}", {ref.kind}.external-secrets.io "{ref.name}" not found'
+            )
+        if not self._ours(store):
+            raise StoreUnusable("can not reference unmanaged store")
+        if ref.kind == CLUSTER_STORE_KIND and (conditions := store.get("spec", {}).get("conditions")):
+            await self._check_namespace(ref, conditions, namespace)
+        if self._flood_gate and not is_condition_true((store.get("status") or {}).get("conditions"), "Ready"):
+            raise StoreUnusable(f'{ref.kind} "{ref.name}" is not ready')
+        return Store.from_object(store)
+
+    async def _check_namespace(self, ref: StoreRef, conditions: Sequence[JsonObject], namespace: str) -> None:
+        try:
+            found = await self._reader.get(NAMESPACE, ObjectKey("", namespace))
+        except NotFound:
+            found = {}
+        labels = (found.get("metadata") or {}).get("labels") or {}
+        if not namespace_allowed(conditions, namespace, labels):
+            raise StoreUnusable(
+                f'using cluster store "{ref.name}" is not allowed from namespace "{namespace}": denied by spec.condition'
+            )
+
+    async def _find(self, ref: StoreRef, namespace: str) -> JsonObject | None:
+        try:
+            found: JsonObject = await self._reader.get(ref.gvk, ref.key(namespace))
+        except NotFound:
+            return None
+        return found
+
+    def _ours(self, store: JsonObject) -> bool:
+        named = store.get("spec", {}).get("controller") or ""
+        return named in ("", self._class)
+
+
+def namespace_allowed(conditions: Sequence[JsonObject], namespace: str, labels: Mapping[str, str]) -> bool:
+    """Whether any condition admits the namespace, by selector, by name (as its label has it) or by regular expression.
+
+    A pattern that does not compile admits nothing.
+    """
+    for condition in conditions:
+        selector = condition.get("namespaceSelector")
+        if selector is not None and LabelSelector.from_object(selector).matches(labels):
+            return True
+        if labels.get(_NAME_LABEL) in (condition.get("namespaces") or ()):
+            return True
+        if any(_found(pattern, namespace) for pattern in condition.get("namespaceRegexes") or ()):
+            return True
+    return False
+
+
+def _found(pattern: str, text: str) -> bool:
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(pattern, options).search(text) is not None
+    except re2.error:
+        return False

@@ -1,0 +1,193 @@
+"""Keeps the Ready condition of stores: opens the backend, asks it whether it works, and says so.
+
+One reconciler per kind. A store is checked when its spec changes, when a Secret that its client was opened with changes,
+and at its own interval; not when its status changes.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from controllers.metrics import ObjectMetrics
+from controllers.secretstore.defects import describe_defect
+from controllers.secretstore.interval import InvalidInterval, refresh_interval
+from eso_core.client import JsonPatch, MergePatch
+from eso_core.controller import Context, Request, Result
+from eso_core.meta import GVK, JsonObject, ObjectKey, set_condition
+from eso_core.meta.errors import Conflict, Invalid, NotFound
+from eso_core.meta.finalizers import has_finalizer, remove_finalizer_ops
+from providers.errors import ProviderError, is_retryable
+from providers.interface import Maintenance, Store, StoreKey
+from providers.pool import ClientPool
+from providers.registry import backend_of
+
+__all__ = ["FINALIZER", "IGNORE_MAINTENANCE", "StoreReconciler"]
+
+FINALIZER: Final = "secretstore.externalsecrets.io/finalizer"
+IGNORE_MAINTENANCE: Final = "external-secrets.io/ignore-maintenance-checks"
+
+_MAINTENANCE: Final[Mapping[Maintenance, tuple[str, str]]] = {
+    Maintenance.NOT_MAINTAINED: (
+        "StoreUnmaintained",
+        "store isn't currently maintained. Please plan and prepare accordingly.",
+    ),
+    Maintenance.DEPRECATED: (
+        "StoreDeprecated",
+        "store is deprecated and will be removed on the next minor release. Please plan and prepare accordingly.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What a check found out.
+
+    Attributes:
+        ready: Status of the condition.
+        reason, message: Of the condition.
+        detail: Text of the event.
+        error: The failure, None without one.
+        capabilities: What the backend can do; empty leaves what is recorded.
+    """
+
+    ready: bool
+    reason: str
+    message: str
+    detail: str
+    error: Exception | None = None
+    capabilities: str = ""
+
+
+class StoreReconciler:
+    """Reconciles SecretStores or ClusterSecretStores.
+
+    Args:
+        kind: Which of the two.
+        pool: Opens clients.
+        metrics: The families of the kind.
+        controller_class: Stores with another `spec.controller` are left alone.
+        interval: Seconds between checks of a store that names no interval of its own.
+    """
+
+    def __init__(
+        self, kind: GVK, pool: ClientPool, metrics: ObjectMetrics, *, controller_class: str, interval: float
+    ) -> None:
+        self._kind = kind
+        self._pool = pool
+        self._metrics = metrics
+        self._class = controller_class
+        self._interval = interval
+        # The last failure of each store by uid: a condition has a short text, so a new cause shows in the event alone.
+        self._failures: dict[ObjectKey, str] = {}
+
+    async def __call__(self, ctx: Context, request: Request) -> Result | None:
+        """Check one store."""
+        started = ctx.clock.monotonic()
+        key = request.key
+        try:
+            obj = await ctx.cache.get(self._kind, key)
+        except NotFound:
+            self._pool.store_gone(StoreKey(self._kind.kind, key.namespace, key.name))
+            self._metrics.gone(key)
+            self._failures.pop(key, None)
+            return None
+        if (obj.get("spec") or {}).get("controller", "") not in ("", self._class):
+            return None
+        self._metrics.refine(key, obj["metadata"].get("labels"))
+        try:
+            if obj["metadata"].get("deletionTimestamp"):
+                return await self._release(ctx, key, obj)
+            return await self._check(ctx, key, obj)
+        finally:
+            self._metrics.observe(key, ctx.clock.monotonic() - started)
+
+    async def _release(self, ctx: Context, key: ObjectKey, obj: JsonObject) -> Result | None:
+        """Let a terminating store go: nothing that this operator does needs it any more."""
+        if not has_finalizer(obj, FINALIZER):
+            return None
+        try:
+            await ctx.client.patch(self._kind, key, JsonPatch(remove_finalizer_ops(obj, FINALIZER)))
+        except NotFound:
+            return None
+        except (Conflict, Invalid):
+            return Result(requeue=True)
+        return None
+
+    async def _check(self, ctx: Context, key: ObjectKey, obj: JsonObject) -> Result | None:
+        try:
+            interval = refresh_interval(obj, self._interval)
+        except InvalidInterval as error:
+            await self._report(ctx, key, obj, _Verdict(False, "InvalidProviderConfig", str(error), str(error), error))
+            return None  # only an edit helps, and that is an event
+        verdict = await self._validate(Store.from_object({**obj, "kind": self._kind.kind}))
+        if not await self._report(ctx, key, obj, verdict):
+            return None
+        if verdict.error is not None and not verdict.ready and is_retryable(verdict.error):
+            raise verdict.error
+        return Result(requeue_after=interval)
+
+    async def _validate(self, store: Store) -> _Verdict:
+        try:
+            async with self._pool.session(store.namespace) as session:
+                try:
+                    client = await session.client(store)
+                except ProviderError as error:
+                    return _Verdict(False, "InvalidProviderConfig", "unable to create client", str(error), error)
+                try:
+                    validation = await client.validate()
+                except ProviderError as error:
+                    return _Verdict(False, "InvalidProviderConfig", "unable to validate store", str(error), error)
+        except Exception as error:
+            # A defect of a backend concerns its own stores only.
+            defect = ProviderError(describe_defect(error), retryable=True)
+            return _Verdict(False, "InvalidProviderConfig", "unable to validate store", str(defect), defect)
+        capabilities = str(self._pool.registry.get(backend_of(store)[0], store=store.name).capabilities)
+        if validation.error is not None:
+            text = str(validation.error)
+            message = "could not determine validation status"
+            return _Verdict(True, "ValidationUnknown", message, text, validation.error, capabilities)
+        return _Verdict(True, "Valid", "store validated", "store validated", None, capabilities)
+
+    async def _report(self, ctx: Context, key: ObjectKey, obj: JsonObject, verdict: _Verdict) -> bool:
+        """Write the status if it changed and tell of a changed result; False when the store is not the same any more."""
+        before = obj.get("status") or {}
+        after = copy.deepcopy(before)
+        changed = set_condition(
+            after.setdefault("conditions", []),
+            type="Ready",
+            status="True" if verdict.ready else "False",
+            reason=verdict.reason,
+            message=verdict.message,
+            now=ctx.clock.now(),
+        )
+        if verdict.capabilities:
+            after["capabilities"] = verdict.capabilities
+        self._metrics.set_condition(key, "Ready", "True" if verdict.ready else "False")
+        if after != before:
+            patch = MergePatch({"metadata": {"uid": obj["metadata"]["uid"]}, "status": after})
+            try:
+                await ctx.client.patch(self._kind, key, patch, subresource="status")
+            except (NotFound, Conflict):
+                return False  # deleted or replaced while it was checked; the successor has an event of its own
+        self._tell(ctx, key, obj, verdict, changed)
+        return True
+
+    def _tell(self, ctx: Context, key: ObjectKey, obj: JsonObject, verdict: _Verdict, changed: bool) -> None:
+        failing = verdict.error is not None
+        known = self._failures.get(key)
+        if failing:
+            self._failures[key] = verdict.detail
+        else:
+            self._failures.pop(key, None)
+        if not (changed or (failing and known is not None and known != verdict.detail)):
+            return
+        ctx.recorder.event(obj, "Warning" if failing else "Normal", verdict.reason, verdict.detail)
+        ctx.log.info("store checked", ready=verdict.ready, reason=verdict.reason, detail=verdict.detail)
+        if not failing and IGNORE_MAINTENANCE not in (obj["metadata"].get("annotations") or {}):
+            store = Store.from_object({**obj, "kind": self._kind.kind})
+            maintenance = self._pool.registry.get(backend_of(store)[0], store=store.name).maintenance
+            if maintenance in _MAINTENANCE:
+                ctx.recorder.event(obj, "Warning", *_MAINTENANCE[maintenance])
