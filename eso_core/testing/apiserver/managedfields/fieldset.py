@@ -50,11 +50,11 @@ def with_member(node: Node | None) -> Node:
     return node if DOT in node else {DOT: _LEAF, **node}
 
 
-def field_set(*dotted: str) -> Node:
-    """A set of plain field paths such as ``metadata.labels``; nothing below them is in it."""
+def field_set(*wanted: str | tuple[str, ...]) -> Node:
+    """A set of plain fields, each as ``metadata.labels`` or as a tuple of names; nothing below them is in it."""
     root: Node = {}
-    for path in dotted:
-        root = union(root, _single(path.split(".")))
+    for path in wanted:
+        root = union(root, _single(path.split(".") if isinstance(path, str) else list(path)))
     return root
 
 
