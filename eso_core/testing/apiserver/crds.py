@@ -90,16 +90,14 @@ class DefinitionController:
     def _wanted_status(self, crd: JsonObject) -> JsonObject:
         status = dict(crd.get("status") or {})
         conditions = [dict(item) for item in status.get("conditions") or []]
-        accepted = dict(status.get("acceptedNames") or {})
-        problem = self._name_conflict(crd)
-        if problem is None:
-            accepted = dict(crd["spec"]["names"])
+        accepted, conflict = self._accepted_names(crd, dict(status.get("acceptedNames") or {}))
+        if conflict is None:
             self._set(conditions, "NamesAccepted", "True", "NoConflicts", "no conflicts found")
             self._set(
                 conditions, "Established", "True", "InitialNamesAccepted", "the initial names have been accepted"
             )
         else:
-            reason, text = problem
+            reason, text = conflict
             self._set(conditions, "NamesAccepted", "False", reason, text)
             if not any(item["type"] == "Established" for item in conditions):
                 self._set(conditions, "Established", "False", "NotAccepted", "not all names are accepted")
@@ -111,9 +109,8 @@ class DefinitionController:
         for item in conditions:
             if item["type"] == kind:
                 if item["status"] == status:
-                    if kind == "Established":
-                        return
-                    item.update(reason=reason, message=message)
+                    if kind != "Established":
+                        item.update(reason=reason, message=message)
                     return
                 item.update(
                     status=status, reason=reason, message=message, lastTransitionTime=self._calls.timestamp()
@@ -129,33 +126,46 @@ class DefinitionController:
             }
         )
 
-    def _name_conflict(self, crd: JsonObject) -> tuple[str, str] | None:
-        spec, own = crd["spec"], crd["metadata"]["name"]
-        plurals: set[str] = set()
+    def _taken_names(self, crd: JsonObject) -> tuple[set[str], set[str]]:
+        """Names (plural, singular, short) and kinds that other definitions of the group hold."""
+        names: set[str] = set()
         kinds: set[str] = set()
         for entry in self._store.table(CRD_PATH).entries():
-            if entry.name == own:
-                continue
             other = entry.decode()
-            if other["spec"]["group"] != spec["group"]:
+            if entry.name == crd["metadata"]["name"] or other["spec"]["group"] != crd["spec"]["group"]:
                 continue
-            names = (other.get("status") or {}).get("acceptedNames") or {}
-            plurals.update(name for name in (names.get("plural"), names.get("singular")) if name)
-            plurals.update(names.get("shortNames") or [])
-            kinds.update(name for name in (names.get("kind"), names.get("listKind")) if name)
-        wanted = spec["names"]
-        checks = (
-            ("PluralConflict", [wanted.get("plural")], plurals),
-            ("SingularConflict", [wanted.get("singular")], plurals),
-            ("ShortNamesConflict", wanted.get("shortNames") or [], plurals),
-            ("KindConflict", [wanted.get("kind")], kinds),
-            ("ListKindConflict", [wanted.get("listKind")], kinds),
-        )
-        for reason, names_wanted, taken in checks:
-            for name in names_wanted:
-                if name and name in taken:
-                    return reason, f'"{name}" is already in use'
-        return None
+            held = (other.get("status") or {}).get("acceptedNames") or {}
+            names.update(name for name in (held.get("plural"), held.get("singular")) if name)
+            names.update(held.get("shortNames") or [])
+            kinds.update(name for name in (held.get("kind"), held.get("listKind")) if name)
+        return names, kinds
+
+    def _accepted_names(self, crd: JsonObject, before: JsonObject) -> tuple[JsonObject, tuple[str, str] | None]:
+        """The names that are free, and the last conflict among the others as reason and message."""
+        wanted = crd["spec"]["names"]
+        names, kinds = self._taken_names(crd)
+        conflict: tuple[str, str] | None = None
+        accepted: JsonObject = {"plural": "", "kind": "", **before}
+        for key, reason, taken in (
+            ("plural", "PluralConflict", names),
+            ("singular", "SingularConflict", names),
+            ("shortNames", "ShortNamesConflict", names),
+            ("kind", "KindConflict", kinds),
+            ("listKind", "ListKindConflict", kinds),
+        ):
+            value = wanted.get(key)
+            clashes = [name for name in (value if isinstance(value, list) else [value]) if name and name in taken]
+            if clashes:
+                conflict = (reason, f'"{clashes[0]}" is already in use')
+            elif value:
+                accepted[key] = value
+            else:
+                accepted.pop(key, None)
+        if wanted.get("categories"):
+            accepted["categories"] = wanted["categories"]
+        else:
+            accepted.pop("categories", None)
+        return accepted, conflict
 
     # -- serving
 
@@ -182,6 +192,8 @@ class DefinitionController:
         conditions = [dict(item) for item in status.get("conditions") or []]
         plural, _, group = name.partition(".")
         served = self._served.get(f"{group}/{plural}")
+        if CLEANUP not in (crd["metadata"].get("finalizers") or []):
+            return  # its objects are gone; someone else's finalizer holds it
         self._set(
             conditions,
             "Terminating",
@@ -193,6 +205,7 @@ class DefinitionController:
         if status != crd.get("status"):
             self._calls.update(GROUP, "v1", PLURAL, "", name, _with_status(status), subresource="status")
         if served is not None:
+            served[1].terminating = True
             table = self._store.table(served[1].path)
             for entry in list(table.entries()):
                 self._calls.delete(served[1], entry)
@@ -265,7 +278,7 @@ def _version(item: JsonObject) -> Version:
             column["type"],
             column["jsonPath"],
             column.get("format", ""),
-            column.get("description", ""),
+            column.get("description") or f"Custom resource definition column (in JSONPath format): {column['jsonPath']}",
             column.get("priority", 0),
         )
         for column in item.get("additionalPrinterColumns") or ()

@@ -36,6 +36,9 @@ class CustomStrategy(Strategy):
         return self._tag
 
     def decode(self, version: Version, obj: JsonObject, *, patch: bool = False) -> list[str]:
+        if patch and str(obj.get("apiVersion", "")).rpartition("/")[2] not in self._schemas:
+            # There is no schema of that version, so nothing but the metadata is known.
+            return [f'unknown field "{key}"' for key in sorted(obj) if key not in ("apiVersion", "kind", "metadata")]
         try:
             removed = self._schemas[version.name].prune(obj)
         except schema.CoerceError as error:

@@ -183,10 +183,16 @@ class GarbageCollector:
             return
         self._calls.delete(resource, entry, "" if _held(entry) else "Background")
 
+    def _served(self, reference: JsonObject) -> bool:
+        group, _, version = str(reference.get("apiVersion", "")).rpartition("/")
+        resource = self._registry.by_kind(group, str(reference.get("kind", "")))
+        return resource is not None and version in resource.versions
+
     def _exists(self, reference: JsonObject, dependent: Entry) -> bool:
         where = self._where.get(reference["uid"])
         if where is None:
-            return False
+            # An owner of a kind that is not served cannot be looked up, so nothing is known about it.
+            return not self._served(reference)
         owner = self._entry(where)
         if owner is None or owner.name != reference.get("name"):
             return False

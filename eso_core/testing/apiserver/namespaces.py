@@ -106,18 +106,17 @@ class NamespaceController:
     # -- deletion
 
     def _empty(self, name: str) -> None:
-        for resource in self._registry.all():
-            if resource.namespaced and "delete" in resource.verbs:
-                self._delete_all(resource, name)
+        resources = {found.path: found for found in self._registry.all() if found.namespaced}.values()
+        for resource in resources:
+            self._delete_all(resource, name)
         remaining: dict[str, int] = {}
         finalizers: dict[str, int] = {}
-        for resource in self._registry.all():
-            if resource.namespaced and "delete" in resource.verbs:
-                for obj in self._objects(resource, name):
-                    kind = f"{resource.plural}.{resource.group}"
-                    remaining[kind] = remaining.get(kind, 0) + 1
-                    for finalizer in obj["metadata"].get("finalizers") or []:
-                        finalizers[finalizer] = finalizers.get(finalizer, 0) + 1
+        for resource in resources:
+            for obj in self._objects(resource, name):
+                kind = f"{resource.plural}.{resource.group}"
+                remaining[kind] = remaining.get(kind, 0) + 1
+                for finalizer in obj["metadata"].get("finalizers") or []:
+                    finalizers[finalizer] = finalizers.get(finalizer, 0) + 1
         if not remaining:
             self._finish(name)
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -89,7 +89,12 @@ class ResourceType:
     create_on_update: bool = False
     delete_returns_object: bool = False
     uid: str = ""
-    prefixes: dict[str, bytes] = field(default_factory=dict)
+    terminating: bool = False
+
+    @property
+    def error_group(self) -> str:
+        """The group that validation errors name: events.k8s.io answers in the name of the core group."""
+        return "" if self.path == "events" else self.group
 
     def __post_init__(self) -> None:
         self.singular = self.singular or self.kind.lower()

@@ -118,6 +118,10 @@ class Strategy:
     def after_delete_marked(self, obj: JsonObject) -> None:
         """Adapt an object whose deletion has begun but waits for finalizers."""
 
+    def deletion_finalizer(self) -> str:
+        """A finalizer that every deletion of this kind goes through; empty for none."""
+        return ""
+
     def holds_deletion(self, obj: JsonObject) -> bool:
         """Whether an object without finalizers must still wait for its deletion (Namespaces do)."""
         return False

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 from typing import Any, Final
 
+from eso_core.testing.apiserver import schema
 from eso_core.testing.apiserver.builtin import schemas, validation
 from eso_core.testing.apiserver.builtin.decode import WrongType, decode, normalize
+from eso_core.testing.apiserver.builtin.validation_meta import common_update_errors
 from eso_core.testing.apiserver.errors import FieldError, StatusError, bad_request
 from eso_core.testing.apiserver.resources import ResourceType, Version
 from eso_core.testing.apiserver.storage.entry import Entry
@@ -194,6 +196,13 @@ class EventsEventStrategy(EventStrategy):
         }
     )
 
+    def __init__(self, group: str, version: str, kind: str) -> None:
+        super().__init__(group, version, kind)
+        core = schemas.type_for("", "v1", "Event")
+        if core is None:
+            raise LookupError("serving events.k8s.io: no type table declares core Events")
+        self._core = core
+
     def field_labels(self, version: Version) -> frozenset[str]:
         return self._LABELS
 
@@ -203,39 +212,62 @@ class EventsEventStrategy(EventStrategy):
     def read(self, resource: ResourceType, version: Version, entry: Entry) -> JsonObject:
         stored = entry.decode()
         stored["apiVersion"] = "events.k8s.io/v1"
-        return {_TO_EVENTS.get(key, key): value for key, value in stored.items()}
+        obj = {_TO_EVENTS.get(key, key): value for key, value in stored.items()}
+        self._normalize(obj)
+        return obj
 
     def body(self, resource: ResourceType, version: Version, entry: Entry) -> bytes | None:
         return None
 
     def store(self, resource: ResourceType, version: Version, obj: JsonObject) -> JsonObject:
-        return {_TO_CORE.get(key, key): value for key, value in obj.items()} | {"apiVersion": "v1"}
+        stored = {_TO_CORE.get(key, key): value for key, value in obj.items()} | {"apiVersion": "v1"}
+        return normalize(self._core, stored)
 
 
 class CustomResourceDefinitionStrategy(WithStatusStrategy):
-    """Custom resource definitions."""
+    """Custom resource definitions. Deleting one leaves it there until its objects are gone."""
+
+    grace_period = None
 
     def default(self, version: Version, obj: JsonObject) -> None:
-        spec = obj.setdefault("spec", {})
-        spec.setdefault("conversion", {"strategy": "None"})
-        names = spec.setdefault("names", {})
-        if names.get("kind"):
-            names.setdefault("singular", names["kind"].lower())
-            names.setdefault("listKind", f"{names['kind']}List")
+        schema.default_crd(obj)
 
     def prepare_create(self, call: Call, obj: JsonObject) -> None:
-        versions = obj.get("spec", {}).get("versions") or []
-        stored = [item["name"] for item in versions if item.get("storage")]
+        stored = schema.stored_versions(obj.get("spec") or {}, [])
         obj["status"] = {"conditions": None, "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": stored}
+        self._normalize(obj)
 
     def prepare_update(self, call: Call, obj: JsonObject, old: JsonObject) -> None:
         super().prepare_update(call, obj, old)
+        if call.subresource != "status":
+            status = dict(obj.get("status") or {})
+            status["storedVersions"] = schema.stored_versions(obj.get("spec") or {}, status.get("storedVersions") or [])
+            obj["status"] = status
+        self._normalize(obj)
+
+    def validate_create(self, call: Call, obj: JsonObject) -> list[FieldError]:
+        return schema.validate_crd(obj)
+
+    def validate_update(self, call: Call, obj: JsonObject, old: JsonObject) -> list[FieldError]:
+        found = common_update_errors(obj["metadata"], old["metadata"], namespaced=False)
         if call.subresource == "status":
-            return
+            return found
+        return [*found, *schema.validate_crd(obj, old)]
+
+    def deletion_finalizer(self) -> str:
+        return "customresourcecleanup.apiextensions.k8s.io"
+
+    def after_delete_marked(self, obj: JsonObject) -> None:
         status = dict(obj.get("status") or {})
-        stored = list(status.get("storedVersions") or [])
-        for item in obj.get("spec", {}).get("versions") or []:
-            if item.get("storage") and item["name"] not in stored:
-                stored.append(item["name"])
-        status["storedVersions"] = stored
+        conditions = [item for item in status.get("conditions") or [] if item["type"] != "Terminating"]
+        conditions.append(
+            {
+                "type": "Terminating",
+                "status": "True",
+                "lastTransitionTime": obj["metadata"]["deletionTimestamp"],
+                "reason": "InstanceDeletionPending",
+                "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
+            }
+        )
+        status["conditions"] = conditions
         obj["status"] = status

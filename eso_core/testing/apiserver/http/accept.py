@@ -15,7 +15,7 @@ PARTIAL: Final = "PartialObjectMetadata"
 PARTIAL_LIST: Final = "PartialObjectMetadataList"
 
 _BUILTIN: Final = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
-_STREAM: Final = "application/json;stream=watch"
+_STREAM: Final = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def _clauses(accept: str) -> list[_Clause]:
 
 
 @lru_cache(maxsize=512)
-def negotiate(accept: str, custom: bool, allowed: tuple[str, ...]) -> Representation:
+def negotiate(accept: str, custom: bool, allowed: tuple[str, ...], listing: bool = False) -> Representation:
     """The first acceptable representation. ``allowed`` names the forms this answer can take besides the object.
 
     Raises `StatusError` 406.
@@ -68,7 +68,7 @@ def negotiate(accept: str, custom: bool, allowed: tuple[str, ...]) -> Representa
     if not accept:
         return _DEFAULT
     for clause in _clauses(accept):
-        if clause.media in (JSON, "*/*", "application/*"):
+        if clause.media in (JSON, "*/*") or (custom and clause.media == "application/*"):
             media = JSON
         elif clause.media in (YAML, "application/x-yaml"):
             media = YAML
@@ -82,11 +82,12 @@ def negotiate(accept: str, custom: bool, allowed: tuple[str, ...]) -> Representa
         version = clause.parameters.get("v", "")
         if form in allowed and version in ("v1", "v1beta1"):
             return Representation(form, media, version)
-    raise no_representation(custom)
+    raise no_representation(custom, listing)
 
 
-def no_representation(custom: bool) -> StatusError:
+def no_representation(custom: bool, listing: bool = False) -> StatusError:
     """406 with what could have been had."""
     if custom:
         return not_acceptable(f"only the following media types are accepted: {_BUILTIN}")
-    return not_acceptable(f"406: Not Acceptable\n\nAvailable representations: {_BUILTIN}, {_STREAM}", {})
+    known = f"{_BUILTIN}, {_STREAM}" if listing else _BUILTIN
+    return not_acceptable(f"406: Not Acceptable\n\nAvailable representations: {known}", {})

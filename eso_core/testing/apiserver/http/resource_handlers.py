@@ -11,7 +11,7 @@ from eso_core.testing.apiserver import errors
 from eso_core.testing.apiserver.authn.user import User
 from eso_core.testing.apiserver.builtin import protobuf
 from eso_core.testing.apiserver.errors import StatusError, bad_request
-from eso_core.testing.apiserver.http.accept import PARTIAL, PARTIAL_LIST, TABLE, Representation, negotiate
+from eso_core.testing.apiserver.http.accept import PARTIAL, PARTIAL_LIST, TABLE, negotiate
 from eso_core.testing.apiserver.http.message import JSON, Answer, Request, Response, Sink, Stream
 from eso_core.testing.apiserver.http.route import Target
 from eso_core.testing.apiserver.http.table import TableView
@@ -123,11 +123,10 @@ class ResourceHandlers:
         if (verb == "create" and target.name) or (verb in ("update", "patch") and not target.name):
             raise errors.method_not_allowed()
 
-    def _representation(self, request: Request, resource: ResourceType) -> Representation:
-        return negotiate(request.header("accept"), resource.custom, _ONE)
-
-    def _view(self, request: Request, resource: ResourceType, version: Version) -> View:
-        representation = self._representation(request, resource)
+    def _view(
+        self, request: Request, resource: ResourceType, version: Version, *, listing: bool = False
+    ) -> View:
+        representation = negotiate(request.header("accept"), resource.custom, _ONE, listing)
         return View(resource, version, representation, self._tables, request.query.get("includeObject"))
 
     # -- reads
@@ -139,7 +138,7 @@ class ResourceHandlers:
         return self._ok(request, view, view.one(entry), version=version)
 
     def _list(self, request: Request, target: Target, resource: ResourceType, version: Version) -> Response:
-        view = self._view(request, resource, version)
+        view = self._view(request, resource, version, listing=True)
         options = list_options(request.query)
         chosen = selection(resource, version, target.namespace, options)
         page = self._reader.list(chosen, options)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from eso_core.testing.apiserver.http.jsonpath import PathError, compile_path
 from eso_core.testing.apiserver.resources import Column, ResourceType, Version
+from eso_core.testing.apiserver.schema.gotext import to_json
 
 JsonObject = dict[str, Any]
 Cells = Callable[[JsonObject, "TableView"], list[Any]]
@@ -108,7 +109,7 @@ class TableView:
         value = values[0]
         match column.type:
             case "string":
-                return _text(values)
+                return _scalar(value)
             case "date":
                 return self.time_cell(value)
             case "integer":
@@ -138,21 +139,11 @@ class TableView:
         return self.time_cell(obj["metadata"].get("creationTimestamp"))
 
 
-def _text(values: list[Any]) -> str:
-    return " ".join(_scalar(value) for value in values)
-
-
 def _scalar(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict | list):
-        return _go_json(value)
+        return to_json(value)
     return str(value)
-
-
-def _go_json(value: Any) -> str:
-    from eso_core.testing.apiserver.schema.gotext import to_json
-
-    return to_json(value)

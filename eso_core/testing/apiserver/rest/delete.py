@@ -73,6 +73,9 @@ class Deleter:
         obj = resource.strategy.read(resource, call.version, entry)
         meta = obj["metadata"]
         finalizers = self._finalizers(options, meta.get("finalizers") or [])
+        own = resource.strategy.deletion_finalizer()
+        if own and not meta.get("deletionTimestamp") and own not in finalizers:
+            finalizers = [*finalizers, own]
         if not finalizers and not resource.strategy.holds_deletion(obj):
             if options.dry_run:
                 return Deleted(old, True)

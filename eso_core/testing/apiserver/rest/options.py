@@ -85,7 +85,7 @@ def _field_validation_errors(value: str) -> list[FieldError]:
 
 def write_options(query: Query, kind: str, *, apply: bool = False) -> WriteOptions:
     """Options for ``kind`` CreateOptions, UpdateOptions or PatchOptions. Raises `StatusError` 422."""
-    if not query:
+    if not query and not apply:
         return WriteOptions()
     dry_run = query.all("dryRun")
     manager = query.get("fieldManager")
@@ -202,14 +202,17 @@ def _match_errors(match: str, version: str, continue_token: str) -> list[FieldEr
 def _watch_errors(options: ListOptions) -> list[FieldError]:
     match = options.resource_version_match
     errors: list[FieldError] = []
+    if options.continue_token:
+        detail = "resourceVersionMatch is forbidden when continue is provided"
+        errors.append(causes.forbidden("resourceVersionMatch", detail))
     if match and options.send_initial_events is None:
         detail = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
         errors.append(causes.forbidden("resourceVersionMatch", detail))
     if options.send_initial_events is not None:
-        if match == "":
+        if match != "NotOlderThan":
             detail = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
             errors.append(causes.forbidden("resourceVersionMatch", detail))
-        elif match != "NotOlderThan":
+        if match not in ("", "NotOlderThan"):
             errors.append(causes.not_supported("resourceVersionMatch", match, ["NotOlderThan"]))
     return errors
 

@@ -158,10 +158,7 @@ def to_yaml(obj: JsonObject) -> bytes:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Lists are not indented under their key."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        super().increase_indent(flow, False)
+    """Block style with the quoting of the original."""
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:

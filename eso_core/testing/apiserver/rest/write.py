@@ -61,6 +61,9 @@ class Writer:
     async def create(self, call: Call, obj: JsonObject, *, applied: bool = False) -> Written:
         """Store a new object. ``applied`` tells that field ownership is recorded already."""
         self._check_namespace(call, obj)
+        if call.resource.terminating:
+            text = "create not allowed while custom resource definition is terminating"
+            raise errors.forbidden(call.resource.plural, call.resource.group, obj["metadata"].get("name", ""), text)
         obj = await self._admission.mutate(call, "CREATE", obj, None)
         resource, strategy = call.resource, call.resource.strategy
         if obj["metadata"].get("resourceVersion"):
@@ -72,7 +75,7 @@ class Writer:
             obj = ownership.record_create(call, obj)
         found = strategy.validate_create(call, obj)
         if found:
-            raise errors.invalid(resource.kind, resource.group, obj["metadata"].get("name", ""), found)
+            raise errors.invalid(resource.kind, resource.error_group, obj["metadata"].get("name", ""), found)
         for text in strategy.warnings(call, obj, None):
             call.warn(text)
         await self._admission.validate(call, "CREATE", obj, None)
@@ -158,7 +161,7 @@ class Writer:
             obj = ownership.record_update(call, obj, old)
         found = strategy.validate_update(call, obj, old)
         if found:
-            raise errors.invalid(resource.kind, resource.group, call.name, found)
+            raise errors.invalid(resource.kind, resource.error_group, call.name, found)
         for text in strategy.warnings(call, obj, old):
             call.warn(text)
         await self._admission.validate(call, "UPDATE", obj, old)
@@ -171,7 +174,7 @@ class Writer:
         meta = obj["metadata"]
         if call.options.dry_run:
             return Written(obj, None, False)
-        if meta.get("deletionTimestamp") and not meta.get("finalizers"):
+        if meta.get("deletionTimestamp") and not meta.get("finalizers") and not strategy.holds_deletion(obj):
             # The last finalizer is gone: the object goes with it. The answer shows it at its old version.
             table.delete(entry)
             return Written(obj, None, False)
