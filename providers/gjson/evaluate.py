@@ -50,7 +50,11 @@ def get(document: str, path: str) -> Result | None:
 def _continue(value: str, rest: str) -> Result | None:
     if rest[:1] in ("|", "."):
         return get(value, rest[1:])
-    return parse(value)
+    found = parse(value)
+    if found is not None and found.is_container:
+        # What a modifier made is taken as it is, up to the newline at the end of @pretty.
+        return Result(found.kind, value[value.index(found.raw[0]) :])
+    return found
 
 
 def _lines(document: str) -> str:

@@ -1,0 +1,341 @@
+"""Requests to the HTTP API of Vault or OpenBao: retries, replication state, and failures in one clear line."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import random
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from eso_core.aio import Clock
+from providers.errors import AccessDenied, ErrorKind, InvalidData, InvalidSpec, ProviderError, Unavailable
+from providers.gojson import JsonValue, decode
+from providers.interface import ProviderCalls
+from providers.vault.paths import api_path
+
+__all__ = ["Answer", "ReplicationState", "RetryPolicy", "VaultHttp", "VaultRefused"]
+
+PROVIDER = "HashiCorp/Vault"  # metrics label
+_MAX_BODY = 32 * 1024 * 1024  # Vault refuses requests above the same size
+_REDIRECTS = (301, 302, 307, 308)
+
+
+class VaultRefused(AccessDenied):
+    """HTTP 403: the token is not valid, or its policies do not allow the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and after how long a request that may succeed later is sent again."""
+
+    retries: int = 2
+    interval: float | None = None  # seconds; None means 1 to 1.5, spread so that clients do not return together
+
+    def wait(self, rng: random.Random) -> float:
+        return rng.uniform(1.0, 1.5) if self.interval is None else self.interval
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A decoded response; numbers keep their digits. repr shows no content."""
+
+    body: dict[str, JsonValue] = field(repr=False)
+
+    def mapping(self, name: str) -> dict[str, JsonValue] | None:
+        """A member that is an object, or None."""
+        value = self.body.get(name)
+        return value if isinstance(value, dict) else None
+
+
+class ReplicationState:
+    """The newest replication states seen, so that later reads see earlier writes on any node of the cluster."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[int, int, str]] = {}
+
+    def record(self, header: str) -> None:
+        """Takes in an ``X-Vault-Index`` response header; one that cannot be read is ignored."""
+        try:
+            parts = base64.b64decode(header, validate=True).decode().split(":")
+            cluster, local, replicated = parts[1], int(parts[2]), int(parts[3])
+        except (binascii.Error, UnicodeDecodeError, IndexError, ValueError):
+            return
+        known = self._seen.get(cluster)
+        if known is None or (local >= known[0] and replicated >= known[1]):
+            self._seen[cluster] = (local, replicated, header)
+
+    def headers(self) -> list[tuple[str, str]]:
+        return [("X-Vault-Index", header) for _, _, header in self._seen.values()]
+
+
+class VaultHttp:
+    """One connection pool to one server.
+
+    Args:
+        server: Base URL; a path in it is kept in front of ``/v1``.
+        namespace: Sent with every request that does not bring its own.
+        headers: Sent with every request; names are case-insensitive, and what Vault needs wins.
+        tls: For ``https`` servers; None means the system's roots.
+        retry: When to try again.
+        state: Replication states, when the store wants them tracked.
+        forward_inconsistent: Ask standby nodes that lag behind to forward the request.
+        timeout: Seconds for one try.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        *,
+        clock: Clock,
+        calls: ProviderCalls,
+        namespace: str = "",
+        headers: Mapping[str, str] | None = None,
+        tls: ssl.SSLContext | None = None,
+        retry: RetryPolicy | None = None,
+        state: ReplicationState | None = None,
+        forward_inconsistent: bool = False,
+        timeout: float = 60.0,
+    ) -> None:
+        parts = urlsplit(server)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InvalidSpec(f'spec.provider.vault.server: "{server}" is not an http or https URL')
+        self.server = server.rstrip("/")
+        self.namespace = namespace
+        self._headers = dict(headers or {})
+        self._clock = clock
+        self._calls = calls
+        self._tls = tls
+        self._retry = retry if retry is not None else RetryPolicy()
+        self._state = state
+        self._forward = forward_inconsistent
+        self._timeout = timeout
+        self._rng = random.Random()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        call: str,
+        token: str = "",
+        namespace: str | None = None,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> Answer | None:
+        """One request, with retries. None means that there is nothing (404, or an empty answer).
+
+        Args:
+            method: ``GET``, ``PUT``, ``DELETE``.
+            path: Below ``/v1/``, not encoded.
+            call: The name under which it is counted.
+            token: Empty sends none.
+            namespace: Instead of the client's own.
+            query: Query parameters.
+            body: Sent as JSON.
+
+        Raises:
+            VaultRefused: 403.
+            Unavailable: No answer, or one that says "later".
+            ProviderError: Any other failure.
+        """
+        url = f"{self.server}/v1/{api_path(path)}"
+        if query:
+            url += "?" + urlencode(query)
+        headers = self._request_headers(token, self.namespace if namespace is None else namespace)
+        payload = None if body is None else orjson.dumps(body)
+        error: ProviderError | None = None
+        try:
+            for attempt in range(self._retry.retries + 1):
+                if attempt:
+                    await self._clock.sleep(self._retry.wait(self._rng))
+                try:
+                    return await self._send(method, url, headers, payload)
+                except Unavailable as exc:
+                    error = exc
+            assert error is not None
+            raise error
+        except ProviderError as exc:
+            error = exc
+            raise
+        finally:
+            self._calls.observe(PROVIDER, call, error)
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _request_headers(self, token: str, namespace: str) -> list[tuple[str, str]]:
+        ours = {"X-Vault-Request": "true"}
+        if token:
+            ours["X-Vault-Token"] = token
+        if namespace:
+            ours["X-Vault-Namespace"] = namespace
+        if self._forward:
+            ours["X-Vault-Inconsistent"] = "forward-active-node"
+        taken = {name.lower() for name in ours}
+        headers = [(name, value) for name, value in self._headers.items() if name.lower() not in taken]
+        headers += ours.items()
+        if self._state is not None:
+            headers += self._state.headers()
+        for name, value in headers:
+            if any(char in value or char in name for char in "\r\n\0"):
+                # The value may be a token, so only the header's name is told.
+                raise InvalidSpec(
+                    f"sending header {name!r} to Vault: its value contains a line break: remove it "
+                    "(a token Secret made from a file often ends in one)"
+                )
+        return headers
+
+    async def _send(
+        self, method: str, url: str, headers: list[tuple[str, str]], payload: bytes | None
+    ) -> Answer | None:
+        for _ in range(2):
+            status, raw, response_headers = await self._exchange(method, url, headers, payload)
+            if status not in _REDIRECTS:
+                break
+            url = self._redirected(url, response_headers.get("Location", ""))
+        if self._state is not None:
+            for header in response_headers.getall("X-Vault-Index", ()):
+                self._state.record(header)
+        return self._judge(method, url, status, raw)
+
+    async def _exchange(
+        self, method: str, url: str, headers: list[tuple[str, str]], payload: bytes | None
+    ) -> tuple[int, bytes, Any]:
+        session = self._open_session()
+        sent = [*headers, ("Content-Type", "application/json")] if payload is not None else headers
+        try:
+            async with self._clock.timeout(self._timeout):
+                async with session.request(
+                    method, URL(url, encoded=True), headers=sent, data=payload, allow_redirects=False
+                ) as response:
+                    raw = await response.content.read(_MAX_BODY + 1)
+                    while len(raw) <= _MAX_BODY and (more := await response.content.read(_MAX_BODY + 1 - len(raw))):
+                        raw += more
+                    if len(raw) > _MAX_BODY:
+                        raise InvalidData(f"reading from Vault: {method} {url}: the answer is larger than 32 MiB")
+                    return response.status, raw, response.headers
+        except aiohttp.ClientConnectorCertificateError as exc:
+            raise self._untrusted(exc.certificate_error) from exc
+        except aiohttp.ClientConnectorSSLError as exc:
+            raise self._untrusted(exc) from exc
+        except TimeoutError as exc:
+            raise Unavailable(
+                f"reaching Vault at {self.server}: no answer within {self._timeout:g} s: "
+                "check the address, network policies and the server's load"
+            ) from exc
+        except (aiohttp.ClientError, OSError) as exc:
+            raise Unavailable(
+                f"reaching Vault at {self.server}: {_reason(exc)}: "
+                "check spec.provider.vault.server and that the server is running"
+            ) from exc
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(ssl=self._tls if self._tls is not None else True, limit=32)
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                timeout=aiohttp.ClientTimeout(total=None),  # the clock's timeout is the one that counts
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=True,  # proxies of the environment, as every Go program
+            )
+        return self._session
+
+    def _redirected(self, url: str, location: str) -> str:
+        """Standby nodes send clients to the active one; the token goes along, so never to an unencrypted address."""
+        target = str(URL(url, encoded=True).join(URL(location, encoded=True))) if location else ""
+        if not target or (url.startswith("https:") and not target.startswith("https:")):
+            raise ProviderError(
+                f"reaching Vault at {self.server}: redirected to an address that cannot be followed: "
+                "check api_addr of the Vault nodes",
+                kind=ErrorKind.SPEC,
+            )
+        return target
+
+    def _untrusted(self, exc: Exception) -> ProviderError:
+        return ProviderError(
+            f"connecting to Vault at {self.server}: the TLS handshake failed ({_reason(exc)}): check that caBundle or "
+            "caProvider holds the CA that signed the server's certificate, that the server's name is in it, and that "
+            "the server speaks TLS",
+            kind=ErrorKind.SPEC,
+        )
+
+    def _judge(self, method: str, url: str, status: int, raw: bytes) -> Answer | None:
+        where = f"{method} {url.partition('?')[0]}"
+        if 200 <= status < 300:
+            return _answer(raw, where) if raw.strip() else None
+        if status == 404:
+            # A deleted version, or a folder with warnings, answers 404 with content.
+            answer = _answer_or_none(raw)
+            if answer is not None and (answer.body.get("data") or answer.body.get("warnings")):
+                return answer
+            return None
+        reason = _errors(raw) or f"HTTP {status}"
+        text = f"{where}: {status}: {reason}"
+        match status:
+            case 403:
+                return self._refused(text)
+            case 503 if "sealed" in reason.lower():
+                raise Unavailable(f"{text}: unseal the Vault at {self.server}")
+            case 412 | 429:
+                raise Unavailable(text)
+            case _ if status >= 500 and status != 501:
+                raise Unavailable(text)
+            case _:
+                raise ProviderError(text, kind=ErrorKind.DATA)
+
+    def _refused(self, text: str) -> None:
+        raise VaultRefused(f"{text}: check that the token is valid and that its policies allow this")
+
+
+def _answer(raw: bytes, where: str) -> Answer:
+    answer = _answer_or_none(raw)
+    if answer is None:
+        raise InvalidData(f"{where}: the answer is not a JSON object: check that spec.provider.vault.server is a Vault")
+    return answer
+
+
+def _answer_or_none(raw: bytes) -> Answer | None:
+    try:
+        body = decode(raw)
+    except ValueError:
+        return None
+    return Answer(body) if isinstance(body, dict) else None
+
+
+def _errors(raw: bytes) -> str:
+    """What the server said went wrong, in one line of bounded length."""
+    answer = _answer_or_none(raw)
+    errors = answer.body.get("errors") if answer is not None else None
+    if not isinstance(errors, list):
+        return ""
+    text = "; ".join(" ".join(str(error).split()) for error in errors if error)
+    return text if len(text) <= 300 else text[:300] + "..."
+
+
+def _reason(exc: BaseException) -> str:
+    """The innermost cause: what the operating system or OpenSSL said."""
+    inner: BaseException = exc
+    if isinstance(exc, aiohttp.ClientConnectorError):
+        inner = exc.os_error
+    if isinstance(inner, ssl.SSLCertVerificationError):
+        return f"certificate verify failed: {inner.verify_message}"
+    if isinstance(inner, ssl.SSLError) and inner.reason:
+        return inner.reason.replace("_", " ").lower()
+    if isinstance(inner, OSError) and inner.strerror:
+        text = inner.strerror
+        return text.partition("[")[0].strip() or text
+    return str(inner) or type(inner).__name__
+
+

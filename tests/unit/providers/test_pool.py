@@ -1,0 +1,344 @@
+"""The life of clients in the pool."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from eso_core.aio import TaskScope
+from eso_core.testing.clock import FakeClock
+from providers import (
+    ClientPool,
+    Find,
+    InvalidSpec,
+    NoSecret,
+    PoolOptions,
+    ProviderError,
+    RemoteRef,
+    StoreKey,
+    Unavailable,
+    UnknownProvider,
+)
+
+
+@pytest.fixture
+def pool(registry: Any, kube: Any, clock: FakeClock) -> ClientPool:
+    return ClientPool(registry, kube, clock)
+
+
+async def test_a_client_is_opened_once_and_used_by_everybody(pool: Any, recorder: Any, store_of: Any) -> None:
+    """A hundred sessions on one store make one open."""
+    async with TaskScope("test") as scope:
+        for number in range(100):
+            scope.spawn(_read(pool, store_of(), "ns", RemoteRef("a")), name=f"reader {number}")
+    assert len(recorder.contexts) == 1
+    assert pool.statistics()._replace(opened=0) == (1, 0, 0, 0, 0, 0)
+    await pool.aclose()
+    assert recorder.closed == [1]
+
+
+async def _read(pool: ClientPool, store: Any, namespace: str, ref: RemoteRef) -> bytes:
+    async with pool.session(namespace) as session:
+        client = await session.client(store)
+        return await client.get_secret(ref)
+
+
+async def test_a_session_fetches_a_document_once_whatever_number_of_properties(
+    pool: Any, recorder: Any, store_of: Any
+) -> None:
+    """Three properties and an extract of one key are one request; another version is another document."""
+    async with pool.session("ns") as session:
+        client = await session.client(store_of())
+        assert [await client.get_secret(RemoteRef("a", prop)) for prop in ("x", "y", "")] == [b"A/x", b"A/y", b"A"]
+        assert await client.get_secret_map(RemoteRef("a", "z")) == {"value": b"A/z"}
+        assert recorder.requests == [RemoteRef("a")]
+        await client.get_secret(RemoteRef("a", "x", version="2"))
+        assert recorder.requests == [RemoteRef("a"), RemoteRef("a", version="2")]
+    async with pool.session("ns") as session:
+        await (await session.client(store_of())).get_secret(RemoteRef("a"))
+    assert len(recorder.requests) == 3, "nothing is remembered from one session to the next"
+    await pool.aclose()
+
+
+async def test_a_missing_secret_is_remembered_within_the_session_but_other_failures_are_not(
+    pool: Any, recorder: Any, store_of: Any
+) -> None:
+    """"There is no such secret" is an answer; "I cannot tell" is none."""
+    async with pool.session("ns") as session:
+        client = await session.client(store_of())
+        for _ in range(2):
+            with pytest.raises(NoSecret, match="^Secret does not exist$"):
+                await client.get_secret(RemoteRef("gone"))
+        assert len(recorder.requests) == 1
+
+        async def fail() -> None:
+            raise Unavailable("down")
+
+        recorder.pause = fail
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                await client.get_secret(RemoteRef("a"))
+        assert len(recorder.requests) == 3
+    await pool.aclose()
+
+
+async def test_reads_of_many_sessions_at_the_same_time_are_one_request(
+    pool: Any, recorder: Any, store_of: Any
+) -> None:
+    """Also finds; different properties of one document share it, different stores share nothing."""
+    gate = asyncio.Event()
+    recorder.pause = gate.wait
+
+    async def find(store: Any) -> dict[str, bytes]:
+        async with pool.session("ns") as session:
+            found: dict[str, bytes] = await (await session.client(store)).get_all_secrets(Find(name_regexp="."))
+            return found
+
+    gate.set()
+    for name in ("s", "other"):
+        await _read(pool, store_of(name), "ns", RemoteRef("b"))
+    recorder.requests.clear()
+    gate.clear()
+    async with TaskScope("test") as scope:
+        reads = [
+            scope.spawn(_read(pool, store_of(), "ns", RemoteRef("a", f"p{n}")), name="read") for n in range(20)
+        ]
+        others = [scope.spawn(_read(pool, store_of("other"), "ns", RemoteRef("a")), name="read") for _ in range(5)]
+        finds = [scope.spawn(find(store_of()), name="find") for _ in range(5)]
+        while len(recorder.requests) < 2 or not recorder.finds:
+            await asyncio.sleep(0)
+        gate.set()
+    assert [task.result() for task in reads] == [f"A/p{n}".encode() for n in range(20)]
+    assert all(task.result() == b"A" for task in others)
+    assert all(task.result() == {"a": b"A", "b": b"B"} for task in finds)
+    assert len(recorder.requests) == 2
+    assert len(recorder.finds) == 1
+    await pool.aclose()
+
+
+async def test_one_session_that_is_cancelled_does_not_take_the_read_from_the_others(
+    pool: Any, recorder: Any, store_of: Any
+) -> None:
+    """A shared request outlives the caller that began it."""
+    await _read(pool, store_of(), "ns", RemoteRef("b"))
+    gate = asyncio.Event()
+    recorder.pause = gate.wait
+    async with TaskScope("test") as scope:
+        first = scope.spawn(_read(pool, store_of(), "ns", RemoteRef("a")), name="first")
+        while len(recorder.requests) < 2:
+            await asyncio.sleep(0)
+        second = scope.spawn(_read(pool, store_of(), "ns", RemoteRef("a")), name="second")
+        await asyncio.sleep(0)
+        first.cancel()
+        gate.set()
+    assert first.cancelled()
+    assert second.result() == b"A"
+    assert len(recorder.requests) == 2
+    await pool.aclose()
+
+
+async def test_a_new_generation_replaces_the_client_which_is_closed_after_its_last_user(
+    pool: Any, recorder: Any, store_of: Any
+) -> None:
+    """Who has the old one keeps it to the end of the session; a lagging reconcile does not bring it back."""
+    async with pool.session("ns") as old:
+        before = await old.client(store_of(generation=1))
+        async with pool.session("ns") as new:
+            await new.client(store_of(generation=2))
+            assert len(recorder.contexts) == 2
+        assert recorder.closed == []
+        assert await before.get_secret(RemoteRef("a")) == b"A"
+    assert recorder.closed == [1]
+    await _read(pool, store_of(generation=1), "ns", RemoteRef("a"))
+    assert recorder.closed == [1, 3], "opened for the one that asked, and closed behind it"
+    await _read(pool, store_of(generation=2), "ns", RemoteRef("a"))
+    assert len(recorder.contexts) == 3
+    await pool.aclose()
+
+
+async def test_a_recreated_store_of_the_same_name_gets_a_client_of_its_own(
+    pool: Any, recorder: Any, store_of: Any
+) -> None:
+    """The uid tells them apart, since generations start again at 1."""
+    await _read(pool, store_of(uid="u1", generation=5), "ns", RemoteRef("a"))
+    await _read(pool, store_of(uid="u2", generation=1), "ns", RemoteRef("a"))
+    assert recorder.closed == [1]
+    await pool.aclose()
+
+
+async def test_changed_credentials_retire_the_client_and_name_the_store(
+    pool: Any, recorder: Any, store_of: Any, kube: Any
+) -> None:
+    """Only a version other than the one that was read counts."""
+    version = kube.put("Secret", "ns", "cred", key="k1")
+    store = store_of(provider={"recorder": {"auth": {"name": "cred", "key": "key"}}})
+    await _read(pool, store, "ns", RemoteRef("a"))
+    assert pool.source_changed("Secret", "ns", "cred", version) == []
+    assert pool.source_changed("Secret", "elsewhere", "cred", "99") == []
+    assert pool.source_changed("ConfigMap", "ns", "cred", "99") == []
+    changed = kube.put("Secret", "ns", "cred", key="k2")
+    assert pool.source_changed("Secret", "ns", "cred", changed) == [StoreKey("SecretStore", "ns", "s")]
+    await _read(pool, store, "ns", RemoteRef("a"))
+    assert len(recorder.contexts) == 2
+    assert recorder.closed == [1]
+    await pool.aclose()
+
+
+async def test_a_failed_open_is_answered_from_memory_for_a_short_while(
+    pool: Any, recorder: Any, store_of: Any, clock: FakeClock
+) -> None:
+    """One attempt per while, which doubles up to a bound; success ends it."""
+    recorder.open_failure = Unavailable("server down")
+    for _ in range(50):
+        with pytest.raises(Unavailable, match="server down"):
+            await _read(pool, store_of(), "ns", RemoteRef("a"))
+    assert len(recorder.contexts) == 1
+    for wait, attempts in ((1.0, 2), (1.0, 2), (1.0, 3), (4.0, 4), (8.0, 5), (8.0, 6)):
+        await clock.advance(wait)
+        with pytest.raises(Unavailable):
+            await _read(pool, store_of(), "ns", RemoteRef("a"))
+        assert len(recorder.contexts) == attempts
+    recorder.open_failure = None
+    await clock.advance(8.0)
+    assert await _read(pool, store_of(), "ns", RemoteRef("a")) == b"A"
+    assert pool.statistics().failed == 6
+    await pool.aclose()
+
+
+async def test_a_change_of_store_or_credentials_gives_a_failed_open_another_chance_at_once(
+    pool: Any, recorder: Any, store_of: Any, kube: Any
+) -> None:
+    """Also a Secret that was not there when it was looked for."""
+    provider = {"recorder": {"auth": {"name": "cred", "key": "key"}}}
+    with pytest.raises(ProviderError, match='cannot get Kubernetes secret "cred" from namespace "ns"'):
+        await _read(pool, store_of(provider=provider), "ns", RemoteRef("a"))
+    version = kube.put("Secret", "ns", "cred", key="k")
+    assert pool.source_changed("Secret", "ns", "cred", version) == [StoreKey("SecretStore", "ns", "s")]
+    assert await _read(pool, store_of(provider=provider), "ns", RemoteRef("a")) == b"A"
+
+    recorder.open_failure = Unavailable("no")
+    with pytest.raises(Unavailable):
+        await _read(pool, store_of("t", generation=1), "ns", RemoteRef("a"))
+    recorder.open_failure = None
+    assert await _read(pool, store_of("t", generation=2), "ns", RemoteRef("a")) == b"A"
+    await pool.aclose()
+
+
+async def test_consumers_of_a_cluster_store_share_a_client_only_when_its_credentials_are_its_own(
+    pool: Any, recorder: Any, store_of: Any
+) -> None:
+    """Per-namespace credentials mean per-namespace clients, and reads are not shared between them."""
+    referent = store_of("c", kind="ClusterSecretStore")
+    for namespace in ("x", "y", "x", ""):
+        await _read(pool, referent, namespace, RemoteRef("a"))
+    assert [context.namespace for context in recorder.contexts] == ["x", "y", ""]
+    shared = store_of("d", kind="ClusterSecretStore", provider={"recorder": {"shared": True}})
+    for namespace in ("x", "y", ""):
+        await _read(pool, shared, namespace, RemoteRef("a"))
+    assert len(recorder.contexts) == 4
+    await pool.aclose()
+
+
+async def test_a_namespaced_store_never_leaves_its_namespace(pool: Any, recorder: Any, store_of: Any) -> None:
+    """Whatever namespace the session has, the store's own counts."""
+    await _read(pool, store_of(namespace="own"), "elsewhere", RemoteRef("a"))
+    assert recorder.contexts[0].namespace == "own"
+    await pool.aclose()
+
+
+async def test_a_store_that_is_gone_takes_its_clients_with_it(pool: Any, recorder: Any, store_of: Any) -> None:
+    """Also a client in use, when its user is done."""
+    async with pool.session("ns") as session:
+        client = await session.client(store_of())
+        pool.store_gone(StoreKey("SecretStore", "ns", "s"))
+        assert recorder.closed == []
+        assert await client.get_secret(RemoteRef("a")) == b"A"
+    assert recorder.closed == [1]
+
+
+async def test_a_store_that_goes_while_it_is_being_opened_is_closed_behind_its_users(
+    pool: Any, recorder: Any, store_of: Any
+) -> None:
+    """The open that was under way serves who waited for it, and nobody after."""
+    gate = asyncio.Event()
+    recorder.pause = gate.wait
+    async with TaskScope("test") as scope:
+        reader = scope.spawn(_read(pool, store_of(), "ns", RemoteRef("a")), name="reader")
+        while not recorder.contexts:
+            await asyncio.sleep(0)
+        pool.store_gone(StoreKey("SecretStore", "ns", "s"))
+        gate.set()
+    assert reader.result() == b"A"
+    assert recorder.closed == [1]
+    assert pool.statistics().open == 0
+
+
+async def test_idle_clients_are_closed_and_busy_ones_are_not(
+    pool: Any, recorder: Any, store_of: Any, clock: FakeClock
+) -> None:
+    """The background loop closes what nobody used for a while."""
+    async with TaskScope("test") as scope:
+        scope.spawn(pool.start(), name="pool")
+        await clock.advance(0)
+        async with pool.session("ns") as session:
+            await session.client(store_of("busy"))
+            await _read(pool, store_of("idle"), "ns", RemoteRef("a"))
+            await clock.advance(899)
+            assert recorder.closed == []
+            await clock.advance(2)
+            assert recorder.closed == [2]
+        await clock.advance(899)
+        assert recorder.closed == [2]
+        await clock.advance(2)
+        assert recorder.closed == [2, 1]
+        await scope.cancel()
+    await pool.aclose()
+
+
+async def test_the_number_of_idle_clients_is_bounded(
+    registry: Any, recorder: Any, kube: Any, clock: FakeClock, store_of: Any
+) -> None:
+    """Above the bound the least recently used go first."""
+    pool = ClientPool(registry, kube, clock, pool=PoolOptions(max_clients=2))
+    for name in ("one", "two", "one", "three"):
+        await _read(pool, store_of(name), "ns", RemoteRef("a"))
+    assert recorder.closed == [2]
+    assert pool.statistics().open == 2
+    await pool.aclose()
+
+
+async def test_a_close_that_fails_or_hangs_does_not_hold_up_the_rest(
+    registry: Any, recorder: Any, kube: Any, clock: FakeClock, store_of: Any
+) -> None:
+    """Every client is closed, whatever the first one does."""
+    pool = ClientPool(registry, kube, clock)
+    for name in ("one", "two"):
+        await _read(pool, store_of(name), "ns", RemoteRef("a"))
+    recorder.close_failure = ProviderError("error while revoking token: no")
+    await pool.aclose()
+    assert sorted(recorder.closed) == [1, 2]
+    with pytest.raises(ProviderError, match="the client pool is closed"):
+        await _read(pool, store_of(), "ns", RemoteRef("a"))
+
+
+async def test_stores_without_exactly_one_known_backend_are_refused(pool: Any, store_of: Any) -> None:
+    """The texts are those of the original, and nothing is opened."""
+    for provider, found in (({}, 0), ({"fake": {"data": []}, "vault": {"server": "x"}}, 2)):
+        with pytest.raises(InvalidSpec) as caught:
+            await _read(pool, store_of("n", provider=provider), "ns", RemoteRef("a"))
+        assert str(caught.value) == (
+            f"store error for n: secret stores must only have exactly one backend specified, found {found}"
+        )
+    with pytest.raises(UnknownProvider) as unknown:
+        await _read(pool, store_of("n", provider={"aws": {}}), "ns", RemoteRef("a"))
+    assert str(unknown.value).startswith("failed to find registered store backend for type: aws, name: n")
+
+
+async def test_client_gives_one_client_for_one_use(pool: Any, recorder: Any, store_of: Any) -> None:
+    """The short form for callers with a single read."""
+    async with pool.client(store_of(), "ns") as client:
+        assert await client.get_secret(RemoteRef("b")) == b"B"
+    await pool.aclose()
+    assert recorder.closed == [1]
