@@ -10,20 +10,20 @@ from eso_core.model import Model, Schema
 from providers.spec import CAProvider, ProviderSpec, SecretKeySelector, ServiceAccountSelector
 
 __all__ = [
-    "AppRoleAuth",
+    "VaultAppRole",
     "AwsJwt",
     "AwsSecretRef",
-    "CertAuth",
+    "VaultCertAuth",
     "CheckAndSet",
     "ClientTLS",
-    "GcpAuth",
+    "VaultGcpAuth",
     "GcpSecretRef",
-    "IamAuth",
-    "JwtAuth",
-    "KubernetesAuth",
-    "LdapAuth",
+    "VaultIamAuth",
+    "VaultJwtAuth",
+    "VaultKubernetesAuth",
+    "VaultLdapAuth",
     "ServiceAccountToken",
-    "UserPassAuth",
+    "VaultUserPassAuth",
     "VaultAuth",
     "VaultSpec",
     "WorkloadIdentity",
@@ -32,7 +32,7 @@ __all__ = [
 _Required = Schema(required=True)
 
 
-class AppRoleAuth(Model):
+class VaultAppRole(Model):
     """Log in with a role id and a secret id."""
 
     path: Annotated[str, _Required] = Field("approle", description="Mount of the AppRole method.")
@@ -41,7 +41,7 @@ class AppRoleAuth(Model):
     secret_ref: SecretKeySelector = Field(description="Secret with the secret id.")
 
 
-class KubernetesAuth(Model):
+class VaultKubernetesAuth(Model):
     """Log in with the token of a ServiceAccount."""
 
     mount_path: Annotated[str, _Required] = Field("kubernetes", description="Mount of the Kubernetes method.")
@@ -50,7 +50,7 @@ class KubernetesAuth(Model):
     secret_ref: SecretKeySelector | None = Field(None, description="Secret with a token; key `token` unless given.")
 
 
-class LdapAuth(Model):
+class VaultLdapAuth(Model):
     """Log in with a directory user."""
 
     path: Annotated[str, _Required] = Field("ldap", description="Mount of the LDAP method.")
@@ -58,7 +58,7 @@ class LdapAuth(Model):
     secret_ref: SecretKeySelector | None = Field(None, description="Secret with the password.")
 
 
-class UserPassAuth(Model):
+class VaultUserPassAuth(Model):
     """Log in with a Vault user."""
 
     path: Annotated[str, _Required] = Field("userpass", description="Mount of the userpass method.")
@@ -76,7 +76,7 @@ class ServiceAccountToken(Model):
     )
 
 
-class JwtAuth(Model):
+class VaultJwtAuth(Model):
     """Log in with a JWT or OIDC token."""
 
     path: Annotated[str, _Required] = Field("jwt", description="Mount of the JWT method.")
@@ -85,7 +85,7 @@ class JwtAuth(Model):
     kubernetes_service_account_token: ServiceAccountToken | None = Field(None, description="Token of a ServiceAccount, instead of secretRef.")
 
 
-class CertAuth(Model):
+class VaultCertAuth(Model):
     """Log in with a TLS client certificate."""
 
     path: str = Field("cert", description="Mount of the certificate method.")
@@ -108,7 +108,7 @@ class AwsSecretRef(Model):
     session_token_secret_ref: SecretKeySelector | None = Field(None, description="Session token.")
 
 
-class IamAuth(Model):
+class VaultIamAuth(Model):
     """Log in as an AWS principal."""
 
     path: str | None = Field(None, description="Mount of the AWS method (default aws).")
@@ -136,7 +136,7 @@ class WorkloadIdentity(Model):
     cluster_project_id: str | None = Field(None, alias="clusterProjectID", description="Project of the cluster.")
 
 
-class GcpAuth(Model):
+class VaultGcpAuth(Model):
     """Log in as a Google principal."""
 
     path: str = Field("gcp", description="Mount of the GCP method.")
@@ -153,14 +153,14 @@ class VaultAuth(Model):
 
     namespace: str | None = Field(None, description="Vault namespace of the login only.")
     token_secret_ref: SecretKeySelector | None = Field(None, description="A token, used as it is.")
-    app_role: AppRoleAuth | None = Field(None, description="AppRole.")
-    kubernetes: KubernetesAuth | None = Field(None, description="ServiceAccount token.")
-    ldap: LdapAuth | None = Field(None, description="LDAP user.")
-    user_pass: UserPassAuth | None = Field(None, description="Vault user.")
-    jwt: JwtAuth | None = Field(None, description="JWT or OIDC.")
-    cert: CertAuth | None = Field(None, description="TLS client certificate.")
-    iam: IamAuth | None = Field(None, description="AWS IAM.")
-    gcp: GcpAuth | None = Field(None, description="Google Cloud.")
+    app_role: VaultAppRole | None = Field(None, description="AppRole.")
+    kubernetes: VaultKubernetesAuth | None = Field(None, description="ServiceAccount token.")
+    ldap: VaultLdapAuth | None = Field(None, description="LDAP user.")
+    user_pass: VaultUserPassAuth | None = Field(None, description="Vault user.")
+    jwt: VaultJwtAuth | None = Field(None, description="JWT or OIDC.")
+    cert: VaultCertAuth | None = Field(None, description="TLS client certificate.")
+    iam: VaultIamAuth | None = Field(None, description="AWS IAM.")
+    gcp: VaultGcpAuth | None = Field(None, description="Google Cloud.")
 
 
 class ClientTLS(Model):
