@@ -6,17 +6,19 @@ all informers of a manager and the reads from them. A *view* names one of severa
 """
 
 from eso_core.cache.cache import Cache, LiveReader
+from eso_core.cache.client import CachedClient
 from eso_core.cache.driver import ReflectorDriver, Source
 from eso_core.cache.informer import Informer, SourceFactory
 from eso_core.cache.reflector import Settings
 from eso_core.cache.registration import EventHandler, Registration
-from eso_core.cache.source import ClientSource, ClientSources, RawClient
+from eso_core.cache.source import ClientSource, ClientSources
 from eso_core.cache.spec import InformerSpec, Kind, gvk_of_kind, is_namespaced, resource_name
 from eso_core.cache.store import CachedObject, Change, ChangeType, IndexFunction, Store
 from eso_core.cache.writes import PendingWrite, WriteTracker
 
 __all__ = [
     "Cache",
+    "CachedClient",
     "CachedObject",
     "Change",
     "ChangeType",
@@ -29,7 +31,6 @@ __all__ = [
     "Kind",
     "LiveReader",
     "PendingWrite",
-    "RawClient",
     "ReflectorDriver",
     "Registration",
     "Settings",

@@ -4,36 +4,32 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
 
 from eso_core.cache.driver import RawEvent, RawPage, Source
 from eso_core.cache.spec import InformerSpec, Kind
+from eso_core.client import Client
 
-__all__ = ["ClientSource", "ClientSources", "RawClient"]
-
-
-class RawClient(Protocol):
-    """The byte-level reads of `eso_core.client.Client`."""
-
-    def list_raw(self, kind: Any, namespace: str | None = None, **options: Any) -> AsyncIterator[RawPage]: ...
-
-    def watch_raw(
-        self, kind: Any, namespace: str | None = None, **options: Any
-    ) -> AbstractAsyncContextManager[AsyncIterator[RawEvent]]: ...
+__all__ = ["ClientSource", "ClientSources"]
 
 
 class ClientSource:
     """One kind in one scope, read through a client."""
 
-    def __init__(self, client: RawClient, spec: InformerSpec, namespace: str) -> None:
+    def __init__(self, client: Client, spec: InformerSpec, namespace: str) -> None:
         self._client = client
         self._kind: Kind = spec.kind
         self._namespace = namespace or None
-        self._selectors = {"label_selector": spec.label_selector, "field_selector": spec.field_selector}
+        self._label_selector = spec.label_selector
+        self._field_selector = spec.field_selector
 
     def pages(self, *, resource_version: str, limit: int) -> AsyncIterator[RawPage]:
         return self._client.list_raw(
-            self._kind, self._namespace, resource_version=resource_version, limit=limit, **self._selectors
+            self._kind,
+            self._namespace,
+            resource_version=resource_version,
+            limit=limit,
+            label_selector=self._label_selector,
+            field_selector=self._field_selector,
         )
 
     def watch(
@@ -47,14 +43,15 @@ class ClientSource:
             send_initial_events=initial_events,
             timeout_seconds=timeout_seconds,
             idle_timeout=None,
-            **self._selectors,
+            label_selector=self._label_selector,
+            field_selector=self._field_selector,
         )
 
 
 class ClientSources:
     """A factory of sources that all read through one client."""
 
-    def __init__(self, client: RawClient) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
 
     def __call__(self, spec: InformerSpec, namespace: str) -> Source:

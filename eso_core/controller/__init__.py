@@ -6,6 +6,7 @@ exception, says when the key runs again.
 """
 
 from eso_core.controller import predicates
+from eso_core.controller.builder import ControllerBuilder, ControllerHost
 from eso_core.controller.context import Context, Environment, current_context
 from eso_core.controller.controller import Controller, Reconcile
 from eso_core.controller.event import Event, EventKind
@@ -28,6 +29,8 @@ __all__ = [
     "Channel",
     "Context",
     "Controller",
+    "ControllerBuilder",
+    "ControllerHost",
     "ControllerOptions",
     "Enqueue",
     "Environment",

@@ -1,0 +1,144 @@
+"""The manager's client: reads from the cache, writes to the server, and reads its own writes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar
+
+from eso_core.cache.cache import Cache
+from eso_core.cache.spec import Kind, gvk_of_kind, is_namespaced
+from eso_core.cache.writes import PendingWrite
+from eso_core.client import Client
+from eso_core.meta import GVK, ObjectKey, gvk_of
+from eso_core.meta.errors import ApiError, TransportError
+
+__all__ = ["CachedClient"]
+
+T = TypeVar("T")
+
+
+class CachedClient:
+    """Reads come from the cache and wait for the writes that this client finished; writes go to the server.
+
+    `get` and `list` are those of `Cache`. Kinds without informer raise `NotCached`: read them with `api`. Write options are
+    those of `eso_core.client.Client`.
+
+    Attributes:
+        api: the live client.
+        cache: the informers.
+    """
+
+    def __init__(self, api: Client, cache: Cache) -> None:
+        self.api = api
+        # The verbs are overloaded by kind; here they only pass through.
+        self._verbs: Any = api
+        self.cache = cache
+        self.get = cache.get
+        self.list = cache.list
+
+    async def create(self, obj: T, **options: Any) -> T:
+        """Creates an object and returns what the server stored."""
+        gvk, key = _identity(obj)
+        if not key.name:
+            return await self._verbs.create(obj, **options)  # type: ignore[no-any-return]  # the server makes up the name
+        return await self._write(gvk, key, options, self._verbs.create(obj, **options))  # type: ignore[no-any-return]
+
+    async def update(self, obj: T, **options: Any) -> T:
+        """Replaces an object; a Conflict says that it changed since it was read."""
+        gvk, key = _identity(obj)
+        return await self._write(gvk, key, options, self._verbs.update(obj, **options))  # type: ignore[no-any-return]
+
+    async def update_status(self, obj: T, **options: Any) -> T:
+        """Replaces an object's status."""
+        gvk, key = _identity(obj)
+        return await self._write(gvk, key, options, self._verbs.update_status(obj, **options))  # type: ignore[no-any-return]
+
+    async def patch(self, kind: Kind, key: tuple[str, str], patch: Any, **options: Any) -> Any:
+        """Patches an object or a subresource."""
+        gvk, own = gvk_of_kind(kind), ObjectKey(*key)
+        return await self._write(gvk, own, options, self._verbs.patch(kind, own, patch, **options))
+
+    async def apply(self, obj: T, owner: str, **options: Any) -> T:
+        """Applies an object's fields as `owner` (server-side apply)."""
+        gvk, key = _identity(obj)
+        return await self._write(gvk, key, options, self._verbs.apply(obj, owner, **options))  # type: ignore[no-any-return]
+
+    async def delete(self, kind: Kind, key: tuple[str, str], **options: Any) -> Any:
+        """Deletes an object."""
+        gvk, own = gvk_of_kind(kind), ObjectKey(*key)
+        return await self._write(gvk, own, options, self._verbs.delete(kind, own, **options), deleting=True)
+
+    async def _write(
+        self, gvk: GVK, key: ObjectKey, options: Mapping[str, Any], call: Awaitable[Any], *, deleting: bool = False
+    ) -> Any:
+        if options.get("dry_run"):
+            return await call
+        pending = self.cache.writes.begin(gvk, key)
+        if pending is None:
+            return await call
+        try:
+            result = await call
+        except ApiError:
+            pending.dropped()
+            raise
+        except TransportError as error:
+            if error.sent:
+                pending.unknown()
+            else:
+                pending.dropped()
+            raise
+        except BaseException:
+            # Cancelled, or the answer could not be read: the server may have done it.
+            pending.unknown()
+            raise
+        if deleting:
+            _resolve_delete(pending, result)
+        else:
+            version, labels, _ = _facts(result)
+            if version:
+                pending.finished(version, labels)
+            else:
+                pending.unknown()
+        return result
+
+
+def _resolve_delete(pending: PendingWrite, result: Any) -> None:
+    version, labels, deleting = _facts(result)
+    if version and deleting:
+        # Finalizers hold the object; the answer is its new state.
+        pending.finished(version, labels)
+        return
+    if isinstance(result, Mapping):
+        details = result.get("details") or {}
+        metadata = result.get("metadata") or {}
+        pending.deleted(str(details.get("uid") or metadata.get("uid") or ""))
+    else:
+        metadata = getattr(result, "metadata", None) or getattr(result, "meta", None)
+        pending.deleted(getattr(metadata, "uid", "") or "")
+
+
+def _facts(result: Any) -> tuple[str, dict[str, str], bool]:
+    """Version, labels, and whether deletion has begun, of what the server answered."""
+    if isinstance(result, Mapping):
+        metadata = result.get("metadata") or {}
+        return (
+            str(metadata.get("resourceVersion") or ""),
+            dict(metadata.get("labels") or {}),
+            bool(metadata.get("deletionTimestamp")),
+        )
+    meta = getattr(result, "metadata", None) or getattr(result, "meta", None)
+    if meta is None:
+        return "", {}, False
+    return meta.resource_version or "", dict(meta.labels or {}), meta.deletion_timestamp is not None
+
+
+def _identity(obj: Any) -> tuple[GVK, ObjectKey]:
+    if isinstance(obj, Mapping):
+        gvk = gvk_of(dict(obj))
+        key = ObjectKey.of(dict(obj))
+    else:
+        gvk = obj.gvk
+        key = ObjectKey(obj.metadata.namespace or "", obj.metadata.name or "")
+    if is_namespaced(gvk) is False:
+        key = ObjectKey("", key.name)
+    return gvk, key

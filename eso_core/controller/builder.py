@@ -1,0 +1,177 @@
+"""The fluent form of a controller: what it reconciles, owns and watches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from eso_core.cache import Cache, InformerSpec, Kind, gvk_of_kind
+from eso_core.controller.context import Environment
+from eso_core.controller.controller import Controller, Reconcile
+from eso_core.controller.handlers import Handler, enqueue_object, enqueue_owner
+from eso_core.controller.options import ControllerOptions
+from eso_core.controller.predicates import Predicate
+from eso_core.controller.sources import EventSource, KindSource
+from eso_core.events import Recorder
+from eso_core.meta.errors import NotCached
+from eso_core.meta.wellknown import CONFIG_MAP, EVENT, EVENT_V1, LEASE, NAMESPACE, SECRET, SERVICE_ACCOUNT
+from eso_core.metrics import RuntimeMetrics
+
+__all__ = ["ControllerBuilder", "ControllerHost"]
+
+#: Kinds whose objects have no generation: a predicate on it would drop every update.
+_WITHOUT_GENERATION = frozenset({SECRET, CONFIG_MAP, SERVICE_ACCOUNT, EVENT, EVENT_V1, LEASE, NAMESPACE})
+
+
+class ControllerHost(Protocol):
+    """What the builder needs of a manager."""
+
+    cache: Cache
+    metrics: RuntimeMetrics
+
+    def environment(self, recorder: Recorder) -> Environment: ...
+    def recorder(self, component: str) -> Recorder: ...
+    def claim_name(self, name: str) -> None: ...
+    def add_controller(self, controller: Controller) -> None: ...
+
+
+class ControllerBuilder:
+    """Describes a controller. Informers are registered at once, the controller is built when the manager starts.
+
+    Every method but `complete` returns the builder.
+    """
+
+    def __init__(self, host: ControllerHost, reconcile: Reconcile, *, name: str = "") -> None:
+        self._host = host
+        self._reconcile = reconcile
+        self._name = name
+        self._primary: Kind | None = None
+        self._sources: list[EventSource] = []
+        self._options = ControllerOptions()
+        self._recorder: Recorder | None = None
+        self._built: Controller | None = None
+
+    def for_(
+        self,
+        kind: Kind,
+        *,
+        predicates: Sequence[Predicate] = (),
+        view: str = "",
+        label_selector: str = "",
+        namespaces: Sequence[str] = (),
+    ) -> ControllerBuilder:
+        """The kind to reconcile: each of its objects is a request. Exactly one per controller.
+
+        Raises:
+            ValueError: there is a kind already, or a predicate needs a generation that the kind does not have.
+        """
+        if self._primary is not None:
+            raise ValueError("for_: a controller has exactly one primary kind: use owns or watches for others")
+        spec = self._spec(kind, view, label_selector, namespaces)
+        self._add(kind, spec, enqueue_object, predicates, primary=True)
+        self._primary = kind
+        if not self._name:
+            self._name = gvk_of_kind(kind).kind.lower()
+        return self
+
+    def owns(
+        self, kind: Kind, *, predicates: Sequence[Predicate] = (), only_controller: bool = True, view: str = ""
+    ) -> ControllerBuilder:
+        """A kind whose objects the primary objects own: a change reconciles the owner.
+
+        Raises:
+            ValueError: `for_` was not called before.
+        """
+        if self._primary is None:
+            raise ValueError("owns: call for_ first: it says whose objects are owned")
+        handler = enqueue_owner(self._primary, only_controller=only_controller)
+        self._add(kind, self._spec(kind, view), handler, predicates)
+        return self
+
+    def watches(
+        self, kind: Kind, handler: Handler, *, predicates: Sequence[Predicate] = (), view: str = ""
+    ) -> ControllerBuilder:
+        """Another kind, with a handler that says which requests its changes concern."""
+        self._add(kind, self._spec(kind, view), handler, predicates)
+        return self
+
+    def watches_raw(self, source: EventSource) -> ControllerBuilder:
+        """A source of your own: `Channel`, `Ticker`, `Func`."""
+        self._sources.append(source)
+        return self
+
+    def named(self, name: str) -> ControllerBuilder:
+        """The controller's name in metrics and logs; by default the primary kind in lower case."""
+        self._name = name
+        return self
+
+    def recorder(self, recorder: Recorder) -> ControllerBuilder:
+        """The recorder of its contexts; by default one with the controller's name as component."""
+        self._recorder = recorder
+        return self
+
+    def workers(self, count: int) -> ControllerBuilder:
+        """How many keys are reconciled at a time."""
+        return self.options(max_concurrent=count)
+
+    def options(self, options: ControllerOptions | None = None, /, **changes: Any) -> ControllerBuilder:
+        """Sets all options, or some of them by the names of `ControllerOptions`."""
+        self._options = replace(options if options is not None else self._options, **changes)
+        return self
+
+    def complete(self) -> Controller:
+        """Builds the controller and adds it to the manager, unless that was done; returns it.
+
+        The manager calls this for all builders when it starts. For a controller that is added later call it yourself.
+
+        Raises:
+            ValueError: it has no source or no name, or the name is taken.
+        """
+        if self._built is not None:
+            return self._built
+        if not self._sources or not self._name:
+            raise ValueError("building a controller: it needs a source (for_, watches, watches_raw) and a name")
+        self._host.claim_name(self._name)
+        recorder = self._recorder or self._host.recorder(self._name)
+        controller = Controller(
+            self._name,
+            self._reconcile,
+            self._host.environment(recorder),
+            self._host.metrics,
+            gvk=None if self._primary is None else gvk_of_kind(self._primary),
+            options=self._options,
+        )
+        for source in self._sources:
+            controller.add_source(source)
+        self._built = controller
+        self._host.add_controller(controller)
+        return controller
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _spec(self, kind: Kind, view: str, label_selector: str = "", namespaces: Sequence[str] = ()) -> InformerSpec:
+        if not label_selector and not namespaces:
+            try:
+                # An informer that is registered already decides what is watched.
+                return self._host.cache.informer(kind, view).spec
+            except NotCached:
+                pass
+        return InformerSpec(kind, view=view, label_selector=label_selector, namespaces=tuple(namespaces))
+
+    def _add(
+        self,
+        kind: Kind,
+        spec: InformerSpec,
+        handler: Handler,
+        predicates: Sequence[Predicate],
+        *,
+        primary: bool = False,
+    ) -> None:
+        needy = [predicate.name for predicate in predicates if predicate.needs_generation]
+        if needy and gvk_of_kind(kind) in _WITHOUT_GENERATION:
+            raise ValueError(
+                f"watching {gvk_of_kind(kind).kind} with {', '.join(needy)}: objects of this kind have no generation: "
+                "use resource_version_changed"
+            )
+        self._sources.append(KindSource(self._host.cache, spec, handler, predicates, primary=primary))

@@ -1,0 +1,356 @@
+"""The manager: what runs in a process, started and stopped in the order that is safe.
+
+Start, each step waits for the one before:
+
+1. health and metrics servers   probes must answer while the rest starts
+2. webhook servers              before the caches: conversion webhooks may be needed by the first list
+3. caches, until they are full
+4. runnables that need no leadership
+5. warm-ups: queues of elected controllers fill
+6. leader election
+7. elected runnables
+
+Stop: not ready, 4 and 5, then 7 (drained), 3, 2, 1; then the lease is released, which must not happen while elected work
+runs; then the last events are written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Coroutine
+from contextlib import suppress
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from eso_core.aio import Clock, SystemClock, TaskScope, shielded
+from eso_core.cache import Cache, CachedClient, ClientSources
+from eso_core.client import Client, ClientConfig
+from eso_core.controller import Controller, Environment
+from eso_core.controller.builder import ControllerBuilder
+from eso_core.controller.controller import Reconcile
+from eso_core.events import CoreCorrelator, EventSink, Recorder, RecorderV1, SeriesCorrelator
+from eso_core.manager.eventwriter import ClientEventWriter
+from eso_core.manager.groups import Group
+from eso_core.manager.health import HealthCheck, HealthChecks
+from eso_core.manager.leader import LeaderElector, lease_client
+from eso_core.manager.options import ManagerOptions
+from eso_core.manager.runnable import Runnable, WarmsUp, needs_leader, warms_up
+from eso_core.meta.errors import LeaderElectionLost, ManagerError
+from eso_core.metrics import RuntimeMetrics, new_registry
+
+__all__ = ["Manager"]
+
+_log = structlog.get_logger("eso_core.manager")
+
+#: Tasks get this long to end after a cancellation that nobody waits for politely.
+_HARD_GRACE = 1.0
+_UNLIMITED = 86_400.0 * 365
+
+
+class Manager:
+    """Caches, controllers, servers and leader election of one process. Two managers share nothing.
+
+    Args:
+        target: a configuration (the manager then makes and closes its own client) or a client.
+        clock: time and waiting.
+        registry: where metrics go; one of its own by default.
+        options: how it runs.
+        user_agent: program name and version for the client it makes.
+
+    Attributes:
+        client: reads from the cache and writes to the server; waits for own writes before reading.
+        api: the live client.
+        cache: the informers.
+        registry: the metrics.
+        metrics: the runtime's families on it.
+    """
+
+    def __init__(
+        self,
+        target: ClientConfig | Client,
+        *,
+        clock: Clock | None = None,
+        registry: CollectorRegistry | None = None,
+        options: ManagerOptions | None = None,
+        user_agent: str = "eso-core",
+    ) -> None:
+        self.clock: Clock = clock if clock is not None else SystemClock()
+        self.options = options or ManagerOptions()
+        self.registry = registry if registry is not None else new_registry()
+        self.metrics = RuntimeMetrics(self.registry)
+        self._user_agent = user_agent
+        self._owns_client = isinstance(target, ClientConfig)
+        self.api: Client = (
+            Client(target, clock=self.clock, user_agent=user_agent, metrics=self.registry)
+            if isinstance(target, ClientConfig)
+            else target
+        )
+        self.cache = Cache(
+            ClientSources(self.api),
+            self.clock,
+            metrics=self.metrics.cache,
+            live=self.api,
+            namespaces=self.options.namespaces,
+            settings=self.options.reflector,
+        )
+        self.client = CachedClient(self.api, self.cache)
+        self._sink = EventSink(
+            ClientEventWriter(self.api), self.clock, dropped=self.metrics.events_dropped, options=self.options.events
+        )
+        self._correlator = CoreCorrelator(self.clock)
+        self._series = SeriesCorrelator(self.clock, self._sink)
+        self._names: set[str] = set()
+        self._builders: list[ControllerBuilder] = []
+        self._errors: list[tuple[str, BaseException]] = []
+        self._stopping = asyncio.Event()
+        self._state = "new"
+        self._lost = False
+        self._elector: LeaderElector | None = None
+        self._servers = self._group("servers")
+        self._webhooks = self._group("webhooks")
+        self._caches = self._group("caches")
+        self._others = self._group("others")
+        self._warmups = self._group("warm-ups")
+        self._elected = self._group("elected")
+        self._events = self._group("events")
+        self._election = self._group("leader election")
+        self.checks = HealthChecks(self)
+
+    # -- building ------------------------------------------------------------------------------------------------
+
+    def controller(self, reconcile: Reconcile, *, name: str = "") -> ControllerBuilder:
+        """Begins a controller: `.for_(Kind)`, `.owns(Kind)`, `.watches(Kind, handler)`, `.options(...)`."""
+        builder = ControllerBuilder(self, reconcile, name=name)
+        self._builders.append(builder)
+        return builder
+
+    def environment(self, recorder: Recorder) -> Environment:
+        """What the contexts of a controller share."""
+        return Environment(client=self.client, api=self.api, cache=self.cache, recorder=recorder, clock=self.clock)
+
+    def recorder(self, component: str) -> Recorder:
+        """A recorder of core/v1 events whose source is `component`."""
+        return Recorder(component, self._correlator, self._sink, dropped=self.metrics.events_dropped)
+
+    def recorder_v1(self, controller: str, instance: str) -> RecorderV1:
+        """A recorder of events.k8s.io/v1 events."""
+        return RecorderV1(controller, instance, self._series, dropped=self.metrics.events_dropped)
+
+    def claim_name(self, name: str) -> None:
+        """Reserves a controller's name.
+
+        Raises:
+            ValueError: another controller has it; their metrics would mix.
+        """
+        if name in self._names:
+            raise ValueError(f"adding controller {name!r}: another one has this name: pass name= to tell them apart")
+        self._names.add(name)
+
+    def add_controller(self, controller: Controller) -> None:
+        """Adds a controller that was built; builders do that themselves."""
+        self.add(controller)
+
+    def add(self, runnable: Runnable, *, before_caches: bool = False) -> None:
+        """Adds a runnable to the group it belongs to; while the manager runs it starts at once.
+
+        Args:
+            before_caches: start it before the caches, as webhook servers must be.
+        """
+        if before_caches:
+            self._webhooks.add(runnable)
+        elif needs_leader(runnable):
+            self._elected.add(runnable)
+            warming = warms_up(runnable)
+            if warming is not None:
+                self._warmups.add(_Warmup(warming))
+        else:
+            self._others.add(runnable)
+
+    async def remove(self, controller: Controller) -> None:
+        """Stops and removes a controller while the manager runs; its name is free again."""
+        group = self._elected if needs_leader(controller) else self._others
+        await group.remove(controller, self._grace())
+        controller.drop_metrics()
+        self._names.discard(controller.name)
+
+    def add_health_check(self, name: str, check: HealthCheck) -> None:
+        """Adds a check to `/healthz`: it returns when all is well, else it raises."""
+        self.checks.health[name] = check
+
+    def add_ready_check(self, name: str, check: HealthCheck) -> None:
+        """Adds a check to `/readyz`."""
+        self.checks.readiness[name] = check
+
+    # -- state ---------------------------------------------------------------------------------------------------
+
+    @property
+    def ready(self) -> bool:
+        """Whether the caches are full and no stop has begun."""
+        return self._state == "running"
+
+    @property
+    def elected(self) -> bool:
+        """Whether the elected runnables run here."""
+        return self._elected.running
+
+    @property
+    def lease_overdue(self) -> float:
+        """Seconds by which a lease that is ours is beyond the limit of the health check."""
+        return self._elector.overdue if self._elector is not None else 0.0
+
+    @property
+    def elector(self) -> LeaderElector | None:
+        """The leader elector, once it runs."""
+        return self._elector
+
+    # -- running -------------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Asks `run` to stop and return; may be called at any time, also by signal handlers of the loop."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Starts everything and runs until cancelled, stopped, or until a part fails.
+
+        If cancelled, the ordered stop has happened.
+
+        Raises:
+            ManagerError: a part failed; the errors are its cause (an ExceptionGroup when there are several).
+            LeaderElectionLost: another process may be the leader now; the process should exit at once.
+        """
+        if self._state != "new":
+            raise ManagerError("running the manager: it ran already: make a new one")
+        self._state = "starting"
+        cancelled: asyncio.CancelledError | None = None
+        try:
+            await self._interruptible(self._start())
+            if not self._stopping.is_set():
+                self._state = "running"
+            await self._stopping.wait()
+        except asyncio.CancelledError as error:
+            cancelled = error
+        except Exception as error:
+            self._errors.append(("start", error))
+        finally:
+            self._state = "stopping"
+            limit = self._grace() + self.options.shutdown_delay + 60.0
+            try:
+                await shielded(self._stop(), seconds=limit, clock=self.clock)
+            finally:
+                self._state = "stopped"
+        if self._lost:
+            raise LeaderElectionLost("leader election lost: another process may lead now: exit")
+        if self._errors:
+            raise self._error()
+        if cancelled is not None:
+            raise cancelled
+
+    async def _interruptible(self, start: Coroutine[object, object, None]) -> None:
+        """Runs the start, but not beyond a stop or a failure."""
+        async with TaskScope("manager start") as scope:
+            starting = scope.spawn(start, name="manager start", on_error=lambda error: self._fail("start", error))
+            stopping = scope.spawn(self._stopping.wait(), name="manager stop")
+            await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+            await scope.cancel()
+
+    async def _start(self) -> None:
+        for builder in self._builders:
+            builder.complete()
+        await self._events.start()
+        self._events.spawn(self._sink.run(), name="event sink")
+        await self._servers.start()
+        self._servers.spawn(self.checks.watch_loop(self.metrics.loop_stalls.observe), name="event loop watch")
+        await self._webhooks.start()
+        await self._caches.start()
+        self._caches.spawn(self.cache.run(), name="cache")
+        await self.cache.wait_for_sync(self.options.cache_sync_timeout)
+        if self.options.freeze_gc:
+            # What the caches hold lives for long; scanning it again and again would stall the loop.
+            gc.collect()
+            gc.freeze()
+        await self._others.start()
+        await self._warmups.start()
+        await self._elect()
+
+    async def _elect(self) -> None:
+        election = self.options.leader_election
+        if election is None:
+            await self._elected.start()
+            return
+        self._elector = LeaderElector(
+            election,
+            lease_client(self.api, self._user_agent, election),
+            self.clock,
+            metrics=self.metrics,
+            recorder=self.recorder(election.name),
+            on_started=self._won,
+            on_lost=self._lost_leadership,
+        )
+        await self._election.start()
+        self._election.spawn(self._elector.run(), name="leader election")
+
+    async def _won(self) -> None:
+        await self._elected.start()
+
+    def _lost_leadership(self) -> None:
+        self._lost = True
+        self.stop()
+
+    async def _stop(self) -> None:
+        if self._lost:
+            # Somebody else may lead already: nothing here may write any more.
+            await self._elected.stop(drain=0, grace=_HARD_GRACE)
+        if self.options.shutdown_delay and self._elected.running:
+            await self.clock.sleep(self.options.shutdown_delay)
+        timeout = self.options.graceful_shutdown_timeout
+        drain = None if timeout < 0 else timeout
+        grace = _HARD_GRACE if timeout == 0 else 10.0
+        for group in (self._others, self._warmups, self._elected, self._caches, self._webhooks, self._servers):
+            await group.stop(drain=0 if self._lost else drain, grace=_HARD_GRACE if self._lost else grace)
+        if self._elector is not None and not self._lost:
+            with suppress(TimeoutError):
+                await self._elector.resign()
+        await self._election.stop(drain=0, grace=_HARD_GRACE)
+        if self._events.running:
+            if not await self._sink.flush():
+                _log.warning("events left unwritten", count=len(self._sink))
+            await self._events.stop(drain=0, grace=_HARD_GRACE)
+        if self._owns_client:
+            await self.api.aclose()
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _group(self, name: str) -> Group:
+        return Group(name, self.clock, self._fail)
+
+    def _grace(self) -> float:
+        timeout = self.options.graceful_shutdown_timeout
+        return _UNLIMITED if timeout < 0 else timeout
+
+    def _fail(self, name: str, error: BaseException) -> None:
+        if self._state in ("stopping", "stopped"):
+            _log.error("failure during the stop", part=name, exc_info=error)
+        self._errors.append((name, error))
+        self.stop()
+
+    def _error(self) -> ManagerError:
+        name, first = self._errors[0]
+        error = ManagerError(f"running the manager: {name} failed: {first}")
+        if len(self._errors) == 1:
+            error.__cause__ = first
+        else:
+            error.__cause__ = BaseExceptionGroup("parts of the manager failed", [cause for _, cause in self._errors])
+        return error
+
+
+class _Warmup:
+    """The warm-up of an elected runnable as a runnable of its own."""
+
+    def __init__(self, runnable: WarmsUp) -> None:
+        self._runnable = runnable
+        self.name = getattr(runnable, "name", type(runnable).__name__)
+
+    async def start(self) -> None:
+        await self._runnable.warmup()

@@ -1,0 +1,131 @@
+"""Options of a manager."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from eso_core.cache import Settings
+from eso_core.events import SinkOptions
+
+__all__ = ["LeaderElectionOptions", "ManagerOptions", "MetricsServerOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class LeaderElectionOptions:
+    """How one of several replicas becomes the leader.
+
+    Attributes:
+        name: of the Lease.
+        namespace: of the Lease; "" means the pod's own.
+        lease_duration: seconds that followers wait after they last saw the leader's sign of life.
+        renew_deadline: seconds after which a leader that cannot renew gives up.
+        retry_period: seconds between tries.
+        identity: of this process; "" means host name and a random UUID. Must never be used twice.
+        release_on_cancel: hand over at once at a clean stop.
+        watch_lease: followers also watch the lease, so that a release is noticed at once.
+        labels: put on the Lease.
+
+    Raises:
+        ValueError: unless lease_duration > renew_deadline > 1.2 * retry_period > 0 and all are at least 1 s.
+    """
+
+    name: str
+    namespace: str = ""
+    lease_duration: float = 15.0
+    renew_deadline: float = 10.0
+    retry_period: float = 2.0
+    identity: str = ""
+    release_on_cancel: bool = True
+    watch_lease: bool = True
+    labels: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("LeaderElectionOptions: name must not be empty")
+        if min(self.lease_duration, self.renew_deadline, self.retry_period) < 1:
+            raise ValueError(
+                "LeaderElectionOptions: lease_duration, renew_deadline and retry_period must be at least 1 s"
+            )
+        if not self.lease_duration > self.renew_deadline > 1.2 * self.retry_period:
+            raise ValueError(
+                f"LeaderElectionOptions: lease_duration={self.lease_duration}, renew_deadline={self.renew_deadline} and "
+                f"retry_period={self.retry_period} must satisfy lease_duration > renew_deadline > 1.2 * retry_period"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsServerOptions:
+    """How metrics are served.
+
+    Attributes:
+        secure: HTTPS; with a self-signed certificate for localhost when no files are given.
+        cert_file, key_file: PEM files, read again when they change.
+        auth: scrapes need a bearer token that may GET /metrics, by TokenReview and SubjectAccessReview.
+
+    Raises:
+        ValueError: auth without secure (tokens would travel in clear text), or only one of the files.
+    """
+
+    secure: bool = False
+    cert_file: str = ""
+    key_file: str = ""
+    auth: bool = False
+
+    def __post_init__(self) -> None:
+        if self.auth and not self.secure:
+            raise ValueError("MetricsServerOptions: auth needs secure: tokens must not travel in clear text")
+        if bool(self.cert_file) != bool(self.key_file):
+            raise ValueError("MetricsServerOptions: cert_file and key_file belong together")
+
+
+@dataclass(frozen=True, slots=True)
+class ManagerOptions:
+    """How a manager runs.
+
+    Attributes:
+        leader_election: None means that this process always acts as leader.
+        metrics_addr: `host:port` of the metrics server; "0" or "" means none, port 0 any free one.
+        metrics_server: how metrics are served.
+        health_addr: `host:port` of `/healthz` and `/readyz`; "0" or "" means none.
+        namespaces: namespaces that namespaced informers watch; empty means all.
+        graceful_shutdown_timeout: seconds for running work at a stop; 0 means none, negative without limit.
+        shutdown_delay: seconds between "not ready" and the stop.
+        cache_sync_timeout: seconds for the caches to fill before the start fails.
+        freeze_gc: move what lives for ever out of the garbage collector's sight after the caches filled.
+        reflector: numbers of the list-and-watch algorithm.
+        events: limits of the event sink.
+    """
+
+    leader_election: LeaderElectionOptions | None = None
+    metrics_addr: str = "0"
+    metrics_server: MetricsServerOptions = field(default_factory=MetricsServerOptions)
+    health_addr: str = "0"
+    namespaces: tuple[str, ...] = ()
+    graceful_shutdown_timeout: float = 30.0
+    shutdown_delay: float = 0.0
+    cache_sync_timeout: float = 120.0
+    freeze_gc: bool = True
+    reflector: Settings | None = None
+    events: SinkOptions = field(default_factory=SinkOptions)
+
+    def __post_init__(self) -> None:
+        if self.shutdown_delay < 0:
+            raise ValueError(f"ManagerOptions: shutdown_delay={self.shutdown_delay} must be 0 or more seconds")
+        if self.cache_sync_timeout <= 0:
+            raise ValueError(f"ManagerOptions: cache_sync_timeout={self.cache_sync_timeout} must be above 0 seconds")
+        for name, value in (("metrics_addr", self.metrics_addr), ("health_addr", self.health_addr)):
+            parse_address(value, option=name)
+
+
+def parse_address(text: str, *, option: str) -> tuple[str, int] | None:
+    """Host and port of a listen address such as `:8080`, `127.0.0.1:0` or `[::1]:8080`; None for "" and "0".
+
+    Raises:
+        ValueError: the text is no address.
+    """
+    if text in ("", "0"):
+        return None
+    host, separator, port = text.rpartition(":")
+    if not separator or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"{option}={text!r} is no listen address: use host:port, :port, or 0 for none")
+    return host.strip("[]"), int(port)
