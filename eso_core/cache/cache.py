@@ -123,7 +123,9 @@ class Cache:
         """
         gvk = gvk_of_kind(kind)
         if isinstance(kind, Partial):
-            found = self._informers.get((gvk, True, view)) or self._informers.get((gvk, False, view))
+            found = self._informers.get((gvk, True, view))
+            if found is None:  # an informer without objects is falsy
+                found = self._informers.get((gvk, False, view))
         else:
             found = self._informers.get((gvk, False, view))
         if found is None:
