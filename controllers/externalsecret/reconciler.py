@@ -42,6 +42,7 @@ from controllers.secretstore.access import StoreAccess, StoreUnusable
 from controllers.secretstore.objects import CLUSTER_STORE_KIND
 from eso_core.client import JsonPatch
 from eso_core.controller import Context, Request, Result
+from eso_core.events import Recorder
 from eso_core.meta import JsonObject, ObjectKey
 from eso_core.meta.errors import AlreadyExists, ApiError, Conflict, EsoCoreError, Forbidden, Invalid, NotFound
 from eso_core.meta.finalizers import add_finalizer_ops, has_finalizer, remove_finalizer_ops
@@ -75,6 +76,7 @@ class ExternalSecretReconciler:
     Args:
         pool: Open clients of stores.
         access: Says which stores may be used.
+        recorder: Where events go.
         metrics: The families of the kind.
         extensions: Templates and generators, where there are any.
         settings: Flags.
@@ -84,6 +86,7 @@ class ExternalSecretReconciler:
         self,
         pool: ClientPool,
         access: StoreAccess,
+        recorder: Recorder,
         metrics: ExternalSecretMetrics,
         *,
         extensions: Extensions | None = None,
@@ -91,6 +94,7 @@ class ExternalSecretReconciler:
     ) -> None:
         self._pool = pool
         self._access = access
+        self._recorder = recorder
         self._metrics = metrics
         self._extensions = extensions or Extensions()
         self._settings = settings or Settings()
@@ -120,7 +124,7 @@ class ExternalSecretReconciler:
 
     async def _reconcile(self, ctx: Context, obj: JsonObject) -> Result | None:
         namespace = obj["metadata"]["namespace"]
-        report = Reporter(ctx, obj, self._metrics, self._notices)
+        report = Reporter(ctx, self._recorder, obj, self._metrics, self._notices)
         try:
             if await self._access.foreign(list(store_refs(obj)), namespace):
                 return None

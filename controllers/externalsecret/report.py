@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from controllers.externalsecret.status import Outcome, next_status, ready_changed
 from controllers.externalsecret.target import KeyChanges
 from controllers.metrics import ExternalSecretMetrics
 from eso_core.client import MergePatch
+from eso_core.controller import Context
+from eso_core.events import Recorder
+from eso_core.events.core import EventType
 from eso_core.meta import GVK, JsonObject, ObjectKey
 from eso_core.meta.errors import Conflict, NotFound
 
@@ -44,13 +47,17 @@ class Reporter:
 
     Args:
         ctx: The reconcile's context.
+        recorder: Where events go.
         obj: The object as it was read; replaced when its finalizer is written.
         metrics: Where outcomes are counted.
         notices: Remembers remarks between reconciles.
     """
 
-    def __init__(self, ctx: Any, obj: JsonObject, metrics: ExternalSecretMetrics, notices: Notices) -> None:
+    def __init__(
+        self, ctx: Context, recorder: Recorder, obj: JsonObject, metrics: ExternalSecretMetrics, notices: Notices
+    ) -> None:
         self._ctx = ctx
+        self._recorder = recorder
         self._metrics = metrics
         self._notices = notices
         self.obj = obj
@@ -60,11 +67,11 @@ class Reporter:
         """Namespace and name of the ExternalSecret."""
         return ObjectKey.of(self.obj)
 
-    def event(self, type_: str, reason: str, message: str) -> None:
+    def event(self, type_: EventType, reason: str, message: str) -> None:
         """Record an event on the ExternalSecret."""
-        self._ctx.recorder.event(self.obj, type_, reason, message)
+        self._recorder.event(self.obj, type_, reason, message)
 
-    def notice(self, type_: str, reason: str, message: str) -> None:
+    def notice(self, type_: EventType, reason: str, message: str) -> None:
         """Record an event once per generation of the object."""
         metadata = self.obj["metadata"]
         if self._notices.first(metadata.get("uid") or "", int(metadata.get("generation") or 0), message):

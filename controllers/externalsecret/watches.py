@@ -7,7 +7,7 @@ a wave of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from controllers.externalsecret.names import FINALIZER
@@ -27,9 +27,13 @@ __all__ = [
     "REFRESH_PRIORITY",
     "STORE_INDEX",
     "TARGET_INDEX",
+    "Handle",
+    "Test",
     "by_cluster_store",
     "by_store",
     "by_target",
+    "enqueue_by_store",
+    "enqueue_by_target",
     "enqueue_in_namespace",
     "enqueue_self",
     "enqueue_users_of",
@@ -37,8 +41,12 @@ __all__ = [
     "managed_secret_matters",
     "namespace_matters",
     "object_matters",
+    "secret_matters",
     "store_matters",
 ]
+
+Handle = Callable[[Event, Enqueue], None]
+Test = Callable[[Event], bool]
 
 DELETION_PRIORITY: Final = 100
 REFRESH_PRIORITY: Final = LOW_PRIORITY // 2
@@ -71,6 +79,19 @@ def enqueue_self(event: Event, enqueue: Enqueue) -> None:
     key = event.object.key
     going = event.object.meta.deletion_timestamp is not None
     enqueue.add(Request(key.namespace, key.name), priority=DELETION_PRIORITY if going else event_priority(event))
+
+
+def enqueue_by_target(event: Event, enqueue: Enqueue) -> None:
+    """Enqueue the ExternalSecrets whose target the Secret of the event is."""
+    index = (TARGET_INDEX, str(event.object.key))
+    for entry in enqueue.cache.informer(EXTERNAL_SECRET).select(index=index):
+        enqueue.add(Request(entry.key.namespace, entry.key.name), priority=event_priority(event))
+
+
+def enqueue_by_store(event: Event, enqueue: Enqueue) -> None:
+    """Enqueue the ExternalSecrets that name the store of the event."""
+    key = event.object.key
+    enqueue_users_of(StoreKey(STORE_KIND if key.namespace else CLUSTER_STORE_KIND, key.namespace, key.name), enqueue)
 
 
 def enqueue_users_of(store: StoreKey, enqueue: Enqueue) -> None:
@@ -114,6 +135,11 @@ def foreign_secret_matters(event: Event) -> bool:
     if event.initial or event.resync:
         return False
     return event.kind is EventKind.DELETE or not is_managed({"labels": event.object.meta.labels})
+
+
+def secret_matters(event: Event) -> bool:
+    """Any change of any Secret after the first list: a store may have been opened with it."""
+    return not (event.initial or event.resync)
 
 
 def store_matters(event: Event) -> bool:

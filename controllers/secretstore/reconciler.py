@@ -16,6 +16,7 @@ from controllers.secretstore.defects import describe_defect
 from controllers.secretstore.interval import InvalidInterval, refresh_interval
 from eso_core.client import JsonPatch, MergePatch
 from eso_core.controller import Context, Request, Result
+from eso_core.events import Recorder
 from eso_core.meta import GVK, JsonObject, ObjectKey, set_condition
 from eso_core.meta.errors import Conflict, Invalid, NotFound
 from eso_core.meta.finalizers import has_finalizer, remove_finalizer_ops
@@ -67,16 +68,25 @@ class StoreReconciler:
     Args:
         kind: Which of the two.
         pool: Opens clients.
+        recorder: Where events go.
         metrics: The families of the kind.
         controller_class: Stores with another `spec.controller` are left alone.
         interval: Seconds between checks of a store that names no interval of its own.
     """
 
     def __init__(
-        self, kind: GVK, pool: ClientPool, metrics: ObjectMetrics, *, controller_class: str, interval: float
+        self,
+        kind: GVK,
+        pool: ClientPool,
+        recorder: Recorder,
+        metrics: ObjectMetrics,
+        *,
+        controller_class: str,
+        interval: float,
     ) -> None:
         self._kind = kind
         self._pool = pool
+        self._recorder = recorder
         self._metrics = metrics
         self._class = controller_class
         self._interval = interval
@@ -184,10 +194,10 @@ class StoreReconciler:
             self._failures.pop(key, None)
         if not (changed or (failing and known is not None and known != verdict.detail)):
             return
-        ctx.recorder.event(obj, "Warning" if failing else "Normal", verdict.reason, verdict.detail)
+        self._recorder.event(obj, "Warning" if failing else "Normal", verdict.reason, verdict.detail)
         ctx.log.info("store checked", ready=verdict.ready, reason=verdict.reason, detail=verdict.detail)
         if not failing and IGNORE_MAINTENANCE not in (obj["metadata"].get("annotations") or {}):
             store = Store.from_object({**obj, "kind": self._kind.kind})
             maintenance = self._pool.registry.get(backend_of(store)[0], store=store.name).maintenance
             if maintenance in _MAINTENANCE:
-                ctx.recorder.event(obj, "Warning", *_MAINTENANCE[maintenance])
+                self._recorder.event(obj, "Warning", *_MAINTENANCE[maintenance])

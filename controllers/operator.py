@@ -1,0 +1,306 @@
+"""The operator: one manager with its controllers, caches and the pool of store clients."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+
+from controllers.api import ClusterSecretStore, ExternalSecret, SecretStore
+from controllers.credentials import SourceWaker
+from controllers.externalsecret import watches
+from controllers.externalsecret.extensions import Extensions
+from controllers.externalsecret.names import MANAGED_LABEL, MANAGED_VALUE
+from controllers.externalsecret.reconciler import ExternalSecretReconciler, Settings
+from controllers.externalsecret.render import IGNORED_ANNOTATIONS
+from controllers.externalsecret.target import MANAGED_VIEW, OWNER_INDEX, created_by_index
+from controllers.kube import ClusterReader
+from controllers.metrics import ExternalSecretMetrics, ObjectMetrics, ProviderCallMetrics
+from controllers.secretstore.access import StoreAccess
+from controllers.secretstore.reconciler import StoreReconciler
+from controllers.secretstore.watches import store_matters
+from eso_core.aio import Clock, TaskScope, shielded
+from eso_core.cache import InformerSpec
+from eso_core.client import Client, ClientConfig, RateLimit
+from eso_core.controller import Controller, ControllerOptions, Func, KindSource, Predicate, Reconcile
+from eso_core.controller.handlers import enqueue_object
+from eso_core.manager import LeaderElectionOptions, Manager, ManagerOptions, MetricsServerOptions
+from eso_core.meta import Partial
+from eso_core.meta.wellknown import NAMESPACE, SECRET
+from eso_core.queue import ItemExponential, MaxOf, RateLimiter, TokenBucket
+from providers.interface import ProviderOptions
+from providers.pool import ClientPool, PoolOptions
+from providers.registry import Registry
+
+__all__ = ["Operator", "OperatorOptions"]
+
+DEFAULT_CONCURRENT: Final = 16
+_CLOSE_SECONDS: Final = 15.0
+"""How long open store clients get to revoke their tokens at a stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorOptions:
+    """What the command line says.
+
+    Attributes:
+        namespace: Watch namespaced kinds in this namespace only; empty means all.
+        controller_class: Stores that name another class are left to other operators.
+        concurrent: Reconciles at once, per controller; None means 16.
+        client_qps, client_burst: Limit of API requests per second and the burst above it; None means no limit.
+        store_requeue_interval: Seconds between checks of a store that names no interval of its own.
+        enable_secret_store_reconciler, enable_cluster_store_reconciler: Whether these controllers run.
+        enable_flood_gate: Sync only from stores that are Ready.
+        ignored_annotations: Annotations of ExternalSecrets that their Secrets do not get; one that ends in `/` is a prefix.
+        metrics_addr, health_addr: Listen addresses; `0` for none.
+        metrics_secure, metrics_auth, metrics_cert_file, metrics_key_file: How metrics are served.
+        extended_metric_labels: Label object metrics with the object's `app.kubernetes.io` labels.
+        leader_election: How one of several replicas becomes the leader; None when there is only one.
+        graceful_shutdown: Seconds that running reconciles get at a stop.
+    """
+
+    namespace: str = ""
+    controller_class: str = "default"
+    concurrent: int | None = None
+    client_qps: float | None = None
+    client_burst: int | None = None
+    store_requeue_interval: float = 300.0
+    enable_secret_store_reconciler: bool = True
+    enable_cluster_store_reconciler: bool = True
+    enable_flood_gate: bool = True
+    ignored_annotations: tuple[str, ...] = IGNORED_ANNOTATIONS
+    metrics_addr: str = "0"
+    health_addr: str = "0"
+    metrics_secure: bool = False
+    metrics_auth: bool = False
+    metrics_cert_file: str = ""
+    metrics_key_file: str = ""
+    extended_metric_labels: bool = False
+    leader_election: LeaderElectionOptions | None = None
+    graceful_shutdown: float = 30.0
+
+
+class Operator:
+    """Assembles and runs the operator. Two operators in one process share nothing.
+
+    Args:
+        target: A configuration, for which a client is made and closed, or a client.
+        options: What the command line says.
+        clock: Time and waiting.
+        registry: Where metrics go; one of its own by default.
+        providers: Which backends there are; the built-in ones and those of installed packages by default.
+        provider_options: Settings that backends see.
+        pool_options: Limits of the pool of store clients.
+        extensions: Templates and generators.
+        manager_options: Replaces the manager's options that `options` does not name; for tests.
+
+    Attributes:
+        manager: Has the caches, from construction on.
+        pool: Open clients of stores.
+    """
+
+    def __init__(
+        self,
+        target: ClientConfig | Client,
+        options: OperatorOptions | None = None,
+        *,
+        clock: Clock | None = None,
+        registry: CollectorRegistry | None = None,
+        providers: Registry | None = None,
+        provider_options: ProviderOptions | None = None,
+        pool_options: PoolOptions | None = None,
+        extensions: Extensions | None = None,
+        manager_options: ManagerOptions | None = None,
+    ) -> None:
+        self.options = options or OperatorOptions()
+        self.manager = Manager(
+            _limited(target, self.options),
+            clock=clock,
+            registry=registry,
+            options=_manager_options(self.options, manager_options or ManagerOptions()),
+            user_agent="external-secrets",
+        )
+        manager = self.manager
+        self.pool = ClientPool(
+            providers if providers is not None else Registry(),
+            ClusterReader(manager.api),
+            manager.clock,
+            calls=ProviderCallMetrics(manager.registry),
+            options=provider_options,
+            pool=pool_options,
+        )
+        self._waker = SourceWaker(self.pool)
+        self._access = StoreAccess(
+            manager.cache, controller_class=self.options.controller_class, flood_gate=self.options.enable_flood_gate
+        )
+        self._add_stores()
+        self._add_external_secrets(extensions or Extensions())
+        manager.add(_PoolKeeper(self.pool))
+
+    async def run(self, stop: asyncio.Event | None = None) -> None:
+        """Run until cancelled, until `stop` is set, or until a part fails; store clients are closed on the way out.
+
+        Raises:
+            ManagerError: a part failed.
+            LeaderElectionLost: another replica may lead now: the process should exit.
+        """
+        try:
+            if stop is None:
+                await self.manager.run()
+            else:
+                await _run_until(self.manager, stop)
+        finally:
+            await shielded(self.pool.aclose(), seconds=_CLOSE_SECONDS, clock=self.manager.clock)
+
+    # -- assembly ------------------------------------------------------------------------------------------------
+
+    def _add_stores(self) -> None:
+        options, manager = self.options, self.manager
+        for kind, enabled, name, component in (
+            (SecretStore, options.enable_secret_store_reconciler, "secretstore", "secret-store"),
+            (ClusterSecretStore, options.enable_cluster_store_reconciler, "clustersecretstore", "cluster-secret-store"),
+        ):
+            # Stores are in the cache in any case: ExternalSecrets look them up.
+            spec = InformerSpec(kind, namespaces=() if kind is ClusterSecretStore else self._namespaces)
+            manager.cache.register(spec)
+            if not enabled:
+                continue
+            reconciler = StoreReconciler(
+                kind.gvk,
+                self.pool,
+                manager.recorder(component),
+                ObjectMetrics(name, extended=options.extended_metric_labels, registry=manager.registry),
+                controller_class=options.controller_class,
+                interval=options.store_requeue_interval,
+            )
+            controller = self._controller(name, reconciler, component)
+            matters = Predicate("store spec changed", store_matters)
+            controller.add_source(KindSource(manager.cache, spec, enqueue_object, [matters], primary=True))
+            controller.add_source(Func(self._waker.attach(kind.gvk.kind), name="changed credentials"))
+
+    def _add_external_secrets(self, extensions: Extensions) -> None:
+        options, manager = self.options, self.manager
+        cache = manager.cache
+        objects = InformerSpec(ExternalSecret, namespaces=self._namespaces)
+        secrets = InformerSpec(Partial(SECRET), namespaces=self._namespaces)
+        managed = InformerSpec(
+            SECRET,
+            namespaces=self._namespaces,
+            view=MANAGED_VIEW,
+            label_selector=f"{MANAGED_LABEL}={MANAGED_VALUE}",
+            strip_managed_fields=False,  # rendering finds its own keys in them
+        )
+        cache.register(objects)
+        cache.register(secrets)
+        cache.register(managed)
+        cache.index(SECRET, OWNER_INDEX, created_by_index, view=MANAGED_VIEW)
+        cache.index(ExternalSecret, watches.TARGET_INDEX, watches.by_target)
+        cache.index(ExternalSecret, watches.STORE_INDEX, watches.by_store)
+        cache.index(ExternalSecret, watches.CLUSTER_STORE_INDEX, watches.by_cluster_store)
+        reconciler = ExternalSecretReconciler(
+            self.pool,
+            self._access,
+            manager.recorder("external-secrets"),
+            ExternalSecretMetrics(extended=options.extended_metric_labels, registry=manager.registry),
+            extensions=extensions,
+            settings=Settings(
+                cluster_stores=options.enable_cluster_store_reconciler,
+                watch_namespaces=not options.namespace,
+                ignored_annotations=options.ignored_annotations,
+            ),
+        )
+        controller = self._controller("externalsecret", reconciler, "external-secrets")
+
+        def watch(spec: InformerSpec, handler: watches.Handle, matters: watches.Test, *, primary: bool = False) -> None:
+            predicate = Predicate(matters.__name__, matters)
+            controller.add_source(KindSource(cache, spec, handler, [predicate], primary=primary))
+
+        watch(objects, watches.enqueue_self, watches.object_matters, primary=True)
+        watch(managed, watches.enqueue_by_target, watches.managed_secret_matters)
+        watch(secrets, watches.enqueue_by_target, watches.foreign_secret_matters)
+        watch(secrets, self._waker.secret_changed, watches.secret_matters)
+        watch(InformerSpec(SecretStore, namespaces=self._namespaces), watches.enqueue_by_store, watches.store_matters)
+        watch(InformerSpec(ClusterSecretStore), watches.enqueue_by_store, watches.store_matters)
+        if not options.namespace:
+            watch(InformerSpec(NAMESPACE), watches.enqueue_in_namespace, watches.namespace_matters)
+
+    def _controller(self, name: str, reconcile: Reconcile, component: str) -> Controller:
+        manager = self.manager
+        manager.claim_name(name)
+        controller = Controller(
+            name,
+            reconcile,
+            manager.environment(manager.recorder(component)),
+            manager.metrics,
+            gvk={
+                "externalsecret": ExternalSecret,
+                "secretstore": SecretStore,
+                "clustersecretstore": ClusterSecretStore,
+            }[name].gvk,
+            options=ControllerOptions(
+                max_concurrent=self.options.concurrent or DEFAULT_CONCURRENT,
+                rate_limiter=_retry_limiter,
+                hot_loop_runs=0,  # objects with an interval of a second are no loop
+            ),
+        )
+        manager.add(controller)
+        return controller
+
+    @property
+    def _namespaces(self) -> tuple[str, ...]:
+        return (self.options.namespace,) if self.options.namespace else ()
+
+
+class _PoolKeeper:
+    """Closes retired and idle store clients while the manager runs."""
+
+    name = "store clients"
+
+    def __init__(self, pool: ClientPool) -> None:
+        self._pool = pool
+
+    async def start(self) -> None:
+        await self._pool.start()
+
+
+async def _run_until(manager: Manager, stop: asyncio.Event) -> None:
+    async with TaskScope("operator") as scope:
+
+        async def watch() -> None:
+            await stop.wait()
+            manager.stop()
+
+        watching = scope.spawn(watch(), name="stop signal")
+        try:
+            await manager.run()
+        finally:
+            watching.cancel()
+
+
+def _retry_limiter(clock: Clock) -> RateLimiter:
+    """One second doubling to seven minutes per object, and ten retries a second over all."""
+    return MaxOf(ItemExponential(1.0, 420.0, clock=clock), TokenBucket(10.0, 100, clock=clock))
+
+
+def _limited(target: ClientConfig | Client, options: OperatorOptions) -> ClientConfig | Client:
+    if not isinstance(target, ClientConfig) or options.client_qps is None:
+        return target
+    return replace(target, rate_limit=RateLimit(options.client_qps, options.client_burst or 100))
+
+
+def _manager_options(options: OperatorOptions, base: ManagerOptions) -> ManagerOptions:
+    return replace(
+        base,
+        leader_election=options.leader_election,
+        metrics_addr=options.metrics_addr,
+        metrics_server=MetricsServerOptions(
+            secure=options.metrics_secure,
+            auth=options.metrics_auth,
+            cert_file=options.metrics_cert_file,
+            key_file=options.metrics_key_file,
+        ),
+        health_addr=options.health_addr,
+        graceful_shutdown_timeout=options.graceful_shutdown,
+    )
