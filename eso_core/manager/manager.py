@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import ssl
 from collections.abc import Coroutine
 from contextlib import suppress
 
@@ -37,6 +38,9 @@ from eso_core.manager.health import HealthCheck, HealthChecks
 from eso_core.manager.leader import LeaderElector, lease_client
 from eso_core.manager.options import ManagerOptions
 from eso_core.manager.runnable import Runnable, WarmsUp, needs_leader, warms_up
+from eso_core.manager.scrapeauth import ScrapeAuth
+from eso_core.manager.servers import HttpServer, WebHandler, health_server, metrics_server
+from eso_core.manager.servingcert import ServingCertificate, self_signed
 from eso_core.meta.errors import LeaderElectionLost, ManagerError
 from eso_core.metrics import RuntimeMetrics, new_registry
 
@@ -117,6 +121,10 @@ class Manager:
         self._events = self._group("events")
         self._election = self._group("leader election")
         self.checks = HealthChecks(self)
+        #: The running servers, to ask them for their ports; None when switched off.
+        self.health_server: HttpServer | None = None
+        self.metrics_server: HttpServer | None = None
+        self._extra_paths: dict[str, WebHandler] = {}
 
     # -- building ------------------------------------------------------------------------------------------------
 
@@ -182,6 +190,10 @@ class Manager:
     def add_ready_check(self, name: str, check: HealthCheck) -> None:
         """Adds a check to `/readyz`."""
         self.checks.readiness[name] = check
+
+    def add_metrics_handler(self, path: str, handler: WebHandler) -> None:
+        """Serves another path beside `/metrics`, behind the same authorization; before the manager runs."""
+        self._extra_paths[path] = handler
 
     # -- state ---------------------------------------------------------------------------------------------------
 
@@ -261,6 +273,7 @@ class Manager:
         await self._events.start()
         self._events.spawn(self._sink.run(), name="event sink")
         await self._servers.start()
+        await self._start_servers()
         self._servers.spawn(self.checks.watch_loop(self.metrics.loop_stalls.observe), name="event loop watch")
         await self._webhooks.start()
         await self._caches.start()
@@ -273,6 +286,30 @@ class Manager:
         await self._others.start()
         await self._warmups.start()
         await self._elect()
+
+    async def _start_servers(self) -> None:
+        serving = self.options.metrics_server
+        tls: ssl.SSLContext | None = None
+        if serving.secure and self.options.metrics_addr not in ("", "0"):
+            if serving.cert_file:
+                certificate = ServingCertificate(serving.cert_file, serving.key_file, self.clock, self.metrics)
+                await certificate.load()
+                self._servers.add(certificate)
+                tls = certificate.context
+            else:
+                tls = await asyncio.to_thread(self_signed, self.clock)
+        self.metrics_server = metrics_server(
+            self.options.metrics_addr,
+            self.registry,
+            tls=tls,
+            auth=ScrapeAuth(self.api.create, self.clock) if serving.auth else None,
+            extra=self._extra_paths,
+        )
+        self.health_server = health_server(self.options.health_addr, self.checks)
+        for server in (self.health_server, self.metrics_server):
+            if server is not None:
+                await server.listen()
+                self._servers.add(server)
 
     async def _elect(self) -> None:
         election = self.options.leader_election
