@@ -10,12 +10,13 @@ from __future__ import annotations
 import base64
 import json
 import struct
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from eso_core.testing.apiserver import wire
 from eso_core.testing.apiserver.builtin import schemas
 from eso_core.testing.apiserver.builtin.typetable import Field, FieldType, Type
+from eso_core.testing.apiserver.wire import ProtobufError
 
 __all__ = ["MAGIC", "ProtobufError", "UnknownKind", "decode", "encode"]
 
@@ -23,11 +24,6 @@ JsonObject = dict[str, Any]
 
 MAGIC: Final = b"k8s\x00"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-
-
-class ProtobufError(ValueError):
-    """The body is not the protobuf encoding of an object."""
 
 
 class UnknownKind(ProtobufError):
@@ -45,15 +41,15 @@ def decode(body: bytes) -> JsonObject:
         raise ProtobufError("reading a protobuf body: it does not begin with the magic bytes 6b 38 73 00")
     api_version = kind = ""
     raw = b""
-    for number, value in _fields(memoryview(body)[len(MAGIC) :]):
+    for number, value in wire.fields(memoryview(body)[len(MAGIC) :]):
         if number == 1:
-            for inner, text in _fields(_message(value)):
+            for inner, text in wire.fields(wire.message(value)):
                 if inner == 1:
-                    api_version = _text(text)
+                    api_version = wire.text(text)
                 elif inner == 2:
-                    kind = _text(text)
+                    kind = wire.text(text)
         elif number == 2:
-            raw = bytes(_message(value))
+            raw = bytes(wire.message(value))
     group, _, version = api_version.rpartition("/")
     found = schemas.type_for(group, version, kind)
     if found is None and kind == "DeleteOptions":
@@ -64,66 +60,17 @@ def decode(body: bytes) -> JsonObject:
     return {"kind": kind, "apiVersion": api_version, **_decode_struct(found, memoryview(raw))}
 
 
-def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    position, end = 0, len(data)
-    while position < end:
-        tag, position = _varint(data, position)
-        number, wire = tag >> 3, tag & 7
-        if wire == _VARINT:
-            value, position = _varint(data, position)
-            yield number, value
-            continue
-        if wire == _BYTES:
-            length, position = _varint(data, position)
-        elif wire == _FIXED64:
-            length = 8
-        elif wire == _FIXED32:
-            length = 4
-        else:
-            raise ProtobufError(f"reading a protobuf body: wire type {wire} of field {number} is not supported")
-        if position + length > end:
-            raise ProtobufError(f"reading a protobuf body: field {number} is cut off")
-        yield number, data[position : position + length]
-        position += length
-
-
-def _varint(data: memoryview, position: int) -> tuple[int, int]:
-    result = shift = 0
-    while True:
-        if position >= len(data) or shift > 63:
-            raise ProtobufError("reading a protobuf body: a number is cut off or too long")
-        byte = data[position]
-        position += 1
-        result |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return result, position
-        shift += 7
-
-
-def _message(value: int | memoryview) -> memoryview:
-    if isinstance(value, int):
-        raise ProtobufError("reading a protobuf body: a number where bytes belong")
-    return value
-
-
-def _text(value: int | memoryview) -> str:
-    try:
-        return bytes(_message(value)).decode()
-    except UnicodeDecodeError as error:
-        raise ProtobufError("reading a protobuf body: a text is not UTF-8") from error
-
-
 def _decode_struct(kind: Type, data: memoryview) -> JsonObject:
     by_number = {entry.number: entry for entry in kind.fields.values() if entry.number}
     found: JsonObject = {}
-    for number, value in _fields(data):
+    for number, value in wire.fields(data):
         entry = by_number.get(number)
         if entry is None:
             continue  # A field of a newer client: what JSON does with unknown fields by default.
         if entry.type.shape == "list":
             found.setdefault(entry.name, []).append(_decode_value(entry.type, value))
         elif entry.type.shape == "map":
-            key, item = _decode_pair(entry.type, _message(value))
+            key, item = _decode_pair(entry.type, wire.message(value))
             found.setdefault(entry.name, {})[key] = item
         else:
             decoded = _decode_value(entry.type, value)
@@ -134,9 +81,9 @@ def _decode_struct(kind: Type, data: memoryview) -> JsonObject:
 
 def _decode_pair(kind: FieldType, data: memoryview) -> tuple[str, Any]:
     key, item = "", _empty(kind)
-    for number, value in _fields(data):
+    for number, value in wire.fields(data):
         if number == 1:
-            key = _text(value)
+            key = wire.text(value)
         elif number == 2:
             item = _decode_value(kind, value)
     return key, item
@@ -152,28 +99,28 @@ def _decode_value(kind: FieldType, value: int | memoryview) -> Any:
     base = kind.base
     if kind.is_struct:
         if base == "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1":
-            return _decode_json(_message(value))
-        return _decode_struct(schemas.table().types[base], _message(value))
+            return _decode_json(wire.message(value))
+        return _decode_struct(schemas.table().types[base], wire.message(value))
     if base == "string":
-        return _text(value)
+        return wire.text(value)
     if base == "bytes":
-        return base64.b64encode(_message(value)).decode()
+        return base64.b64encode(wire.message(value)).decode()
     if base in ("bool", "int32", "int64"):
         return _decode_number(base, value)
     if base == "float":
-        return struct.unpack("<d", _message(value))[0]
+        return struct.unpack("<d", wire.message(value))[0]
     if base in ("time", "microtime"):
-        return _decode_time(base, _message(value))
+        return _decode_time(base, wire.message(value))
     if base == "strings":
-        return [_text(item) for number, item in _fields(_message(value)) if number == 1]
+        return [wire.text(item) for number, item in wire.fields(wire.message(value)) if number == 1]
     if base == "intorstring":
-        parts = dict(_fields(_message(value)))
-        return _text(parts.get(3, memoryview(b""))) if parts.get(1) else _decode_number("int32", parts.get(2, 0))
-    return _decode_json(_message(value))
+        parts = dict(wire.fields(wire.message(value)))
+        return wire.text(parts.get(3, memoryview(b""))) if parts.get(1) else _decode_number("int32", parts.get(2, 0))
+    return _decode_json(wire.message(value))
 
 
 def _decode_json(data: memoryview) -> Any:
-    raw = next((bytes(_message(value)) for number, value in _fields(data) if number == 1), b"null")
+    raw = next((bytes(wire.message(value)) for number, value in wire.fields(data) if number == 1), b"null")
     try:
         return json.loads(raw)
     except ValueError as error:
@@ -191,7 +138,7 @@ def _decode_number(base: str, value: int | memoryview) -> int | bool:
 def _decode_time(base: str, data: memoryview) -> str | None:
     if not len(data):
         return None
-    parts = dict(_fields(data))
+    parts = dict(wire.fields(data))
     seconds, nanos = _decode_number("int64", parts.get(1, 0)), _decode_number("int32", parts.get(2, 0))
     try:
         moment = _EPOCH + timedelta(seconds=seconds)
@@ -211,26 +158,8 @@ def encode(obj: JsonObject) -> bytes:
     found = schemas.type_for(group, version, obj.get("kind", ""))
     if found is None:
         raise UnknownKind(f"writing a protobuf body: no kind {obj.get('kind')!r} in {obj.get('apiVersion')!r}")
-    meta = _put(1, obj["apiVersion"].encode()) + _put(2, obj["kind"].encode())
-    return MAGIC + _put(1, meta) + _put(2, _encode_struct(found, obj)) + _put(3, b"") + _put(4, b"")
-
-
-def _put(number: int, data: bytes) -> bytes:
-    return _encode_varint(number << 3 | _BYTES) + _encode_varint(len(data)) + data
-
-
-def _put_number(number: int, value: int) -> bytes:
-    return _encode_varint(number << 3 | _VARINT) + _encode_varint(value)
-
-
-def _encode_varint(value: int) -> bytes:
-    value &= (1 << 64) - 1
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    meta = wire.put(1, obj["apiVersion"].encode()) + wire.put(2, obj["kind"].encode())
+    return MAGIC + wire.put(1, meta) + wire.put(2, _encode_struct(found, obj)) + wire.put(3, b"") + wire.put(4, b"")
 
 
 def _encode_struct(kind: Type, obj: JsonObject) -> bytes:
@@ -247,8 +176,8 @@ def _encode_field(entry: Field, value: Any) -> bytes:
     if kind.shape == "list":
         return b"".join(_encode_value(entry.number, kind, item) for item in value)
     if kind.shape == "map":
-        pairs = (_put(1, key.encode()) + _encode_value(2, kind, item) for key, item in value.items())
-        return b"".join(_put(entry.number, pair) for pair in pairs)
+        pairs = (wire.put(1, key.encode()) + _encode_value(2, kind, item) for key, item in value.items())
+        return b"".join(wire.put(entry.number, pair) for pair in pairs)
     return _encode_value(entry.number, kind, value)
 
 
@@ -256,24 +185,24 @@ def _encode_value(number: int, kind: FieldType, value: Any) -> bytes:
     base = kind.base
     if kind.is_struct:
         if base == "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1":
-            return _put(number, _put(1, json.dumps(value).encode()))
-        return _put(number, _encode_struct(schemas.table().types[base], value))
+            return wire.put(number, wire.put(1, json.dumps(value).encode()))
+        return wire.put(number, _encode_struct(schemas.table().types[base], value))
     if base == "string":
-        return _put(number, value.encode())
+        return wire.put(number, value.encode())
     if base == "bytes":
-        return _put(number, base64.b64decode(value))
+        return wire.put(number, base64.b64decode(value))
     if base in ("bool", "int32", "int64"):
-        return _put_number(number, int(value))
+        return wire.put_number(number, int(value))
     if base == "float":
-        return _encode_varint(number << 3 | _FIXED64) + struct.pack("<d", value)
+        return wire.encode_varint(number << 3 | wire.FIXED64) + struct.pack("<d", value)
     if base in ("time", "microtime"):
         moment = datetime.fromisoformat(value) - _EPOCH
         seconds = moment.days * 86400 + moment.seconds
-        return _put(number, _put_number(1, seconds) + _put_number(2, moment.microseconds * 1000))
+        return wire.put(number, wire.put_number(1, seconds) + wire.put_number(2, moment.microseconds * 1000))
     if base == "strings":
-        return _put(number, b"".join(_put(1, item.encode()) for item in value))
+        return wire.put(number, b"".join(wire.put(1, item.encode()) for item in value))
     if base == "intorstring":
         if isinstance(value, str):
-            return _put(number, _put_number(1, 1) + _put_number(2, 0) + _put(3, value.encode()))
-        return _put(number, _put_number(1, 0) + _put_number(2, value) + _put(3, b""))
-    return _put(number, _put(1, json.dumps(value).encode()))
+            return wire.put(number, wire.put_number(1, 1) + wire.put_number(2, 0) + wire.put(3, value.encode()))
+        return wire.put(number, wire.put_number(1, 0) + wire.put_number(2, value) + wire.put(3, b""))
+    return wire.put(number, wire.put(1, json.dumps(value).encode()))

@@ -13,6 +13,7 @@ import orjson
 
 from eso_core.testing.apiserver.builtin import schemas
 from eso_core.testing.apiserver.builtin.discovery import REVIEWS
+from eso_core.testing.apiserver.http import openapi_protobuf
 from eso_core.testing.apiserver.http.accept import no_representation
 from eso_core.testing.apiserver.http.message import JSON, TEXT, Request, Response
 from eso_core.testing.apiserver.resources import ResourceRegistry, ResourceType, Version
@@ -155,7 +156,12 @@ class OpenApi:
         info = {"title": "Kubernetes CRD Swagger", "version": "v0.1.0"}
         if not custom:
             info = {"title": "Kubernetes", "version": "unversioned"}
-        return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": dict(sorted(found.items()))}}
+        return {
+            "openapi": "3.0.0",
+            "info": info,
+            "paths": paths,
+            "components": {"schemas": dict(sorted(found.items()))},
+        }
 
     def _custom_models(self, resource: ResourceType, version: Version, model: str) -> JsonObject:
         key = (id(resource), version.name)
@@ -205,9 +211,11 @@ class OpenApi:
     # -- version 2
 
     def _version_2(self, request: Request) -> Response:
-        if not _takes_json(request.header("accept")):
+        accept = request.header("accept")
+        binary = any(name in accept for name in openapi_protobuf.MEDIA_TYPES)
+        if not binary and not _takes_json(accept):
             raise no_representation(custom=False)
-        cached = self._documents.get("v2")
+        cached = self._documents.get("v2 protobuf" if binary else "v2")
         if cached is None:
             definitions: JsonObject = {}
             paths: JsonObject = {}
@@ -222,13 +230,14 @@ class OpenApi:
                 "paths": {path: _path_2(item) for path, item in paths.items()},
                 "definitions": {name: _schema_2(schema) for name, schema in sorted(definitions.items())},
             }
-            body = orjson.dumps(document_2)
-            cached = self._documents["v2"] = (body, f'"{hashlib.sha256(body).hexdigest().upper()}"')
+            body = openapi_protobuf.encode(document_2) if binary else orjson.dumps(document_2)
+            cached = (body, f'"{hashlib.sha256(body).hexdigest().upper()}"')
+            self._documents["v2 protobuf" if binary else "v2"] = cached
         body, etag = cached
         headers = [("ETag", etag), ("Vary", "Accept")]
         if request.header("if-none-match") == etag:
             return Response(304, b"", "", headers)
-        return Response(200, body, JSON, headers)
+        return Response(200, body, openapi_protobuf.MEDIA_TYPES[0] if binary else JSON, headers)
 
 
 def _takes_json(accept: str) -> bool:
@@ -397,4 +406,4 @@ def _path_2(item: JsonObject) -> JsonObject:
 
 
 def _parameter_2(parameter: JsonObject) -> JsonObject:
-    return {key: value for key, value in parameter.items() if key != "schema"} | parameter.get("schema", {})
+    return {**{key: value for key, value in parameter.items() if key != "schema"}, **parameter.get("schema", {})}
