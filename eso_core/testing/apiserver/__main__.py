@@ -12,6 +12,7 @@ import yaml
 
 from eso_core.testing.apiserver.options import ApiServerOptions
 from eso_core.testing.apiserver.server import ApiServer
+from eso_core.testing.apiserver.storage.statefile import StateError
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -60,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _arguments(argv)
     try:
         asyncio.run(_run(arguments))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, StateError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

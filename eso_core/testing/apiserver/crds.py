@@ -80,7 +80,9 @@ class DefinitionController:
             return
         status = self._wanted_status(crd)
         if status != crd.get("status"):
-            self._calls.update("apiextensions.k8s.io", "v1", PLURAL, "", name, _with_status(status), subresource="status")
+            self._calls.update(
+                "apiextensions.k8s.io", "v1", PLURAL, "", name, _with_status(status), subresource="status"
+            )
             return  # the change brings us back
         if _condition(status, "Established") == "True":
             self._serve(crd)
@@ -93,9 +95,7 @@ class DefinitionController:
         accepted, conflict = self._accepted_names(crd, dict(status.get("acceptedNames") or {}))
         if conflict is None:
             self._set(conditions, "NamesAccepted", "True", "NoConflicts", "no conflicts found")
-            self._set(
-                conditions, "Established", "True", "InitialNamesAccepted", "the initial names have been accepted"
-            )
+            self._set(conditions, "Established", "True", "InitialNamesAccepted", "the initial names have been accepted")
         else:
             reason, text = conflict
             self._set(conditions, "NamesAccepted", "False", reason, text)
@@ -112,9 +112,7 @@ class DefinitionController:
                     if kind != "Established":
                         item.update(reason=reason, message=message)
                     return
-                item.update(
-                    status=status, reason=reason, message=message, lastTransitionTime=self._calls.timestamp()
-                )
+                item.update(status=status, reason=reason, message=message, lastTransitionTime=self._calls.timestamp())
                 return
         conditions.append(
             {
@@ -255,7 +253,7 @@ def custom_resource(crd: JsonObject) -> ResourceType:
         namespaced=spec["scope"] == "Namespaced",
         versions=versions,
         storage_version=storage,
-        strategy=CustomStrategy(schemas, storage),
+        strategy=CustomStrategy(schemas, storage, f"{crd['metadata']['uid']}/{crd['metadata'].get('generation', 0)}"),
         path=f"{spec['group']}/{names['plural']}",
         singular=names.get("singular", ""),
         list_kind=names.get("listKind", ""),
@@ -278,7 +276,8 @@ def _version(item: JsonObject) -> Version:
             column["type"],
             column["jsonPath"],
             column.get("format", ""),
-            column.get("description") or f"Custom resource definition column (in JSONPath format): {column['jsonPath']}",
+            column.get("description")
+            or f"Custom resource definition column (in JSONPath format): {column['jsonPath']}",
             column.get("priority", 0),
         )
         for column in item.get("additionalPrinterColumns") or ()

@@ -26,13 +26,13 @@ class CustomStrategy(Strategy):
     custom = True
     unconditional_update = False
 
-    def __init__(self, schemas: dict[str, JsonObject], storage_version: str) -> None:
+    def __init__(self, schemas: dict[str, JsonObject], storage_version: str, tag: str) -> None:
         self._schemas = {name: schema.compile(openapi) for name, openapi in schemas.items()}
         self._alike = {name for name, openapi in schemas.items() if openapi == schemas[storage_version]}
-        self._tag = object()
+        self._tag = tag
         self._storage_version = storage_version
 
-    def tag(self) -> object:
+    def tag(self) -> str:
         return self._tag
 
     def decode(self, version: Version, obj: JsonObject, *, patch: bool = False) -> list[str]:
@@ -52,14 +52,14 @@ class CustomStrategy(Strategy):
         obj = entry.decode()
         if version.name != resource.storage_version:
             obj["apiVersion"] = resource.api_version(version.name)
-        if entry.tag is not self._tag or version.name not in self._alike:
+        if entry.tag != self._tag or version.name not in self._alike:
             compiled = self._schemas[version.name]
             compiled.prune(obj)
             compiled.default(obj)
         return obj
 
     def body(self, resource: ResourceType, version: Version, entry: Entry) -> bytes | None:
-        if entry.tag is self._tag and version.name == resource.storage_version:
+        if entry.tag == self._tag and version.name == resource.storage_version:
             return entry.body
         return None
 
@@ -96,9 +96,7 @@ class CustomStrategy(Strategy):
         before += metadata_update_errors(obj["metadata"], old["metadata"])
         return self._check(call, obj, old, before)
 
-    def _check(
-        self, call: Call, obj: JsonObject, old: JsonObject | None, before: list[FieldError]
-    ) -> list[FieldError]:
+    def _check(self, call: Call, obj: JsonObject, old: JsonObject | None, before: list[FieldError]) -> list[FieldError]:
         status = call.subresource == "status"
         found, warnings = self._schemas[call.version.name].check(obj, old, before, status=status)
         for text in warnings:

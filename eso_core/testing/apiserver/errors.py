@@ -65,6 +65,7 @@ class StatusError(Exception):
         self.details = details
         self.retry_after = retry_after
         self.continue_token = ""
+        self.warnings: list[str] = []
 
     def to_status(self) -> JsonObject:
         """The body of the answer."""

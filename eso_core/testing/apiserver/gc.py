@@ -55,7 +55,7 @@ class GarbageCollector:
     def _on_change(self, table: Table, change: Change) -> None:
         entry, previous = change.current, change.previous
         reference = (table.path, entry.key)
-        if previous is not None and previous.owners != entry.owners or change.deleted:
+        if (previous is not None and previous.owners != entry.owners) or change.deleted:
             for owner in (previous or entry).owners:
                 self._forget(owner, reference)
         if change.deleted:

@@ -96,7 +96,9 @@ class InternalCalls:
 
     def delete(self, resource: ResourceType, entry: Entry, propagation: str = "") -> None:
         """Delete an object if it is still the one given."""
-        version = resource.storage_version if resource.storage_version in resource.versions else next(iter(resource.versions))
+        version = (
+            resource.storage_version if resource.storage_version in resource.versions else next(iter(resource.versions))
+        )
         call = self._call(resource, version, entry.namespace, entry.name)
         try:
             run_now(self._deleter.delete(call, DeleteOptions(propagation=propagation, uid=entry.uid)))

@@ -20,8 +20,8 @@ class Exchange:
     __slots__ = (
         "applied",
         "code",
-        "error",
         "ended",
+        "error",
         "impersonator",
         "method",
         "received",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import base64
+import os
 import secrets
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import orjson
 import yaml
 
 from eso_core.aio import TaskScope
@@ -25,9 +28,9 @@ from eso_core.testing.apiserver.gc import GarbageCollector
 from eso_core.testing.apiserver.http.app import Application, status_response
 from eso_core.testing.apiserver.http.discovery import Discovery
 from eso_core.testing.apiserver.http.documents import StandardDocuments
-from eso_core.testing.apiserver.http.message import Request, Response
+from eso_core.testing.apiserver.http.message import Request
 from eso_core.testing.apiserver.http.openapi import OpenApi
-from eso_core.testing.apiserver.http.protocol import Connection
+from eso_core.testing.apiserver.http.protocol import Connection, Connections
 from eso_core.testing.apiserver.http.resource_handlers import ResourceHandlers
 from eso_core.testing.apiserver.http.route import Target
 from eso_core.testing.apiserver.http.table import TableView
@@ -41,6 +44,8 @@ from eso_core.testing.apiserver.rest.delete import Deleter
 from eso_core.testing.apiserver.rest.read import Reader
 from eso_core.testing.apiserver.rest.watch import WatchLimits
 from eso_core.testing.apiserver.rest.write import Writer
+from eso_core.testing.apiserver.storage.appender import Appender
+from eso_core.testing.apiserver.storage.statefile import StateFile, restore
 from eso_core.testing.apiserver.storage.store import Store, WindowLimits
 from eso_core.testing.apiserver.strategy import Call
 
@@ -53,10 +58,12 @@ class ApiServer:
     def __init__(self, options: ApiServerOptions) -> None:
         self._options = options
         self._clock = options.clock
-        self.token = options.token or secrets.token_urlsafe(24)
+        self.token = options.token
+        self._state: StateFile | None = None
+        self._audit: Appender | None = None
         self._certificates: Certificates | None = None
         self._listener: asyncio.Server | None = None
-        self._connections: set[Connection] = set()
+        self._connections = Connections()
         self._exchanges: deque[Exchange] = deque(maxlen=options.request_log)
         self._stack = AsyncExitStack()
         self._scope: TaskScope | None = None
@@ -76,9 +83,7 @@ class ApiServer:
         self._calls = InternalCalls(self._registry, writer, deleter, self._clock)
         self._definitions = DefinitionController(self._store, self._registry, self._calls, self._soon)
         self._gc = GarbageCollector(self._store, self._registry, self._calls, self._soon)
-        self._namespaces = NamespaceController(
-            self._store, self._registry, self._calls, self._ca_pem, self._soon
-        )
+        self._namespaces = NamespaceController(self._store, self._registry, self._calls, self._ca_pem, self._soon)
         self._metrics = ServerMetrics(self._object_counts, self._watch_count)
         self._resources = ResourceHandlers(
             self._store,
@@ -90,13 +95,13 @@ class ApiServer:
             TableView(self._clock.now, BUILTIN_COLUMNS),
             WatchLimits(options.bookmark_interval),
         )
-        self._authenticator = Authenticator(
-            options.static_tokens(self.token), anonymous=options.anonymous, tokens=lambda token: None
-        )
 
     @classmethod
     async def start(cls, options: ApiServerOptions | None = None) -> ApiServer:
-        """Start a server and wait until it answers. Raises `OSError` when the port is taken."""
+        """Start a server and wait until it answers.
+
+        Raises `OSError` when the port is taken, `StateError` when the state file cannot be used.
+        """
         server = cls(options or ApiServerOptions())
         try:
             await server._open()
@@ -108,14 +113,14 @@ class ApiServer:
     async def _open(self) -> None:
         options = self._options
         self._scope = await self._stack.enter_async_context(TaskScope("api server"))
-        context = None
-        if options.tls:
-            self._certificates = make_certificates(options.host)
-            context = self._certificates.context()
+        self._load_state()
+        context = self._certificates.context() if self._certificates is not None else None
         self._definitions.start()
         self._gc.start()
         self._namespaces.start()
         self._store.compact()
+        if self._state is not None:
+            self._state.attach(self._store, self._secrets())
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(
             self._connection, options.host, options.port, ssl=context, backlog=512
@@ -134,6 +139,33 @@ class ApiServer:
             self._finished,
             self._spawn,
         )
+
+    def _load_state(self) -> None:
+        """Objects and secrets of an earlier run, or new secrets."""
+        options = self._options
+        secrets_kept: JsonObject = {}
+        if options.state_file is not None:
+            self._state = StateFile(options.state_file)
+            loaded = self._state.load()
+            if loaded is not None:
+                restore(self._store, loaded)
+                secrets_kept = loaded.secrets
+        if not options.token:
+            self.token = secrets_kept.get("token") or secrets.token_urlsafe(24)
+        if options.tls:
+            kept = secrets_kept.get("certificates")
+            self._certificates = Certificates(**kept) if kept else make_certificates(options.host)
+        if options.audit_log is not None:
+            self._audit = Appender(options.audit_log)
+        self._authenticator = Authenticator(
+            options.static_tokens(self.token), anonymous=options.anonymous, tokens=lambda token: None
+        )
+
+    def _secrets(self) -> JsonObject:
+        kept: JsonObject = {"token": self.token}
+        if self._certificates is not None:
+            kept["certificates"] = asdict(self._certificates)
+        return kept
 
     def _connection(self) -> Connection:
         limit = self._options.max_body
@@ -170,6 +202,8 @@ class ApiServer:
     def _finished(self, exchange: Exchange) -> None:
         self._metrics.count(exchange)
         self._exchanges.append(exchange)
+        if self._audit is not None:
+            self._audit.append(orjson.dumps(exchange.audit_event()) + b"\n")
 
     # -- for its users
 
@@ -184,8 +218,6 @@ class ApiServer:
         """A kubeconfig of the administrator."""
         cluster: JsonObject = {"server": self.url}
         if self._certificates is not None:
-            import base64
-
             cluster["certificate-authority-data"] = base64.b64encode(self._certificates.ca_cert.encode()).decode()
         return {
             "apiVersion": "v1",
@@ -235,8 +267,7 @@ class ApiServer:
         self._closed = True
         if self._listener is not None:
             self._listener.close()
-        for connection in list(self._connections):
-            connection.close()
+        self._connections.close()
         if self._listener is not None:
             await self._listener.wait_closed()
             self._listener = None
@@ -244,9 +275,13 @@ class ApiServer:
             await self._scope.cancel()
             self._scope = None
         await self._stack.aclose()
-        # Transports report their end in the next turn of the loop.
-        while self._connections:
-            await asyncio.sleep(0)
+        await self._connections.wait_empty()
+        if self._audit is not None:
+            await self._audit.aclose()
+            self._audit = None
+        if self._state is not None:
+            await self._state.aclose()
+            self._state = None
 
     async def __aenter__(self) -> ApiServer:
         return self
@@ -261,8 +296,6 @@ class ApiServer:
 
 def write_private(path: Path, text: str) -> None:
     """Replace a file atomically, with mode 0600."""
-    import os
-
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
@@ -285,4 +318,4 @@ class _NoAuthorization:
         return None
 
 
-__all__ = ["ApiServer", "Response", "json"]
+__all__ = ["ApiServer"]

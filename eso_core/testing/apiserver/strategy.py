@@ -93,7 +93,7 @@ class Strategy:
             return obj
         return {**obj, "apiVersion": resource.api_version(resource.storage_version)}
 
-    def tag(self) -> object:
+    def tag(self) -> str | None:
         """Names the schema generation that new entries are written under."""
         return None
 

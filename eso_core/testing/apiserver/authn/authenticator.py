@@ -19,9 +19,7 @@ _CERTIFICATES: Final = 256
 class Authenticator:
     """Tries the bearer token (static tokens, then ``tokens``), then the client certificate, then anonymous."""
 
-    def __init__(
-        self, static: Mapping[str, User], *, anonymous: bool, tokens: Callable[[str], User | None]
-    ) -> None:
+    def __init__(self, static: Mapping[str, User], *, anonymous: bool, tokens: Callable[[str], User | None]) -> None:
         self._static = dict(static)
         self._anonymous = anonymous
         self._tokens = tokens

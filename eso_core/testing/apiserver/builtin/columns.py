@@ -75,7 +75,9 @@ def _event(obj: JsonObject, view: TableView) -> list[Any]:
         view.time_cell(last),
         obj.get("type", ""),
         obj.get("reason", ""),
-        f"{target.get('kind', '').lower()}/{target.get('name', '')}" if target.get("name") else target.get("kind", "").lower(),
+        f"{target.get('kind', '').lower()}/{target.get('name', '')}"
+        if target.get("name")
+        else target.get("kind", "").lower(),
         target.get("fieldPath", ""),
         _source(obj),
         message.strip(),

@@ -84,7 +84,7 @@ def _present(fields: Iterable[Field], found: JsonObject) -> Iterable[tuple[Field
                 yield entry, value
         elif kind.shape:
             if value or entry.always:
-                yield entry, value
+                yield entry, value or None
         elif kind.base in ("time", "microtime"):
             if value is not None or not entry.omitzero:
                 yield entry, value

@@ -47,9 +47,7 @@ class _Kind:
 
 _KINDS: Final = (
     _Kind("", "v1", "configmaps", "ConfigMap", BuiltinStrategy, short_names=("cm",)),
-    _Kind(
-        "", "v1", "events", "Event", EventStrategy, short_names=("ev",), create_on_update=True
-    ),
+    _Kind("", "v1", "events", "Event", EventStrategy, short_names=("ev",), create_on_update=True),
     _Kind(
         "",
         "v1",
@@ -83,7 +81,15 @@ _KINDS: Final = (
         create_on_update=True,
         path="events",
     ),
-    _Kind(_RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", BuiltinStrategy, namespaced=False, create_on_update=True),
+    _Kind(
+        _RBAC,
+        "v1",
+        "clusterrolebindings",
+        "ClusterRoleBinding",
+        BuiltinStrategy,
+        namespaced=False,
+        create_on_update=True,
+    ),
     _Kind(_RBAC, "v1", "clusterroles", "ClusterRole", BuiltinStrategy, namespaced=False, create_on_update=True),
     _Kind(_RBAC, "v1", "rolebindings", "RoleBinding", BuiltinStrategy, create_on_update=True),
     _Kind(_RBAC, "v1", "roles", "Role", BuiltinStrategy, create_on_update=True),

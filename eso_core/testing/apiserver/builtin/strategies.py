@@ -68,7 +68,7 @@ class WithStatusStrategy(BuiltinStrategy):
 class SecretStrategy(BuiltinStrategy):
     """Secrets: stringData is merged into data, the type defaults to Opaque."""
 
-    _LABELS: Final = frozenset({"type"})
+    labels: frozenset[str] = frozenset({"type"})
 
     def default(self, version: Version, obj: JsonObject) -> None:
         written = obj.pop("stringData", None)
@@ -80,7 +80,7 @@ class SecretStrategy(BuiltinStrategy):
             obj["type"] = "Opaque"
 
     def field_labels(self, version: Version) -> frozenset[str]:
-        return self._LABELS
+        return self.labels
 
     def unknown_label(self, key: str) -> StatusError:
         return bad_request(f"field label not supported: {key}")
@@ -90,7 +90,7 @@ class NamespaceStrategy(WithStatusStrategy):
     """Namespaces: phase, the ``kubernetes`` finalizer and the label with the name."""
 
     grace_period = None
-    _LABELS: Final = frozenset({"status.phase", "name"})
+    labels: frozenset[str] = frozenset({"status.phase", "name"})
 
     def default(self, version: Version, obj: JsonObject) -> None:
         name = obj["metadata"].get("name")
@@ -126,7 +126,7 @@ class NamespaceStrategy(WithStatusStrategy):
         obj["status"] = {**(obj.get("status") or {}), "phase": "Terminating"}
 
     def field_labels(self, version: Version) -> frozenset[str]:
-        return self._LABELS
+        return self.labels
 
     def unknown_label(self, key: str) -> StatusError:
         return bad_request(f"field label not supported: {key}")
@@ -138,7 +138,7 @@ class NamespaceStrategy(WithStatusStrategy):
 class EventStrategy(BuiltinStrategy):
     """Core Events."""
 
-    _LABELS: Final = frozenset(
+    labels: frozenset[str] = frozenset(
         {
             "involvedObject.kind",
             "involvedObject.namespace",
@@ -155,7 +155,7 @@ class EventStrategy(BuiltinStrategy):
     )
 
     def field_labels(self, version: Version) -> frozenset[str]:
-        return self._LABELS
+        return self.labels
 
     def field_value(self, obj: JsonObject, key: str) -> str:
         if key == "source":
@@ -181,7 +181,7 @@ _TO_CORE: Final = {new: old for old, new in _TO_EVENTS.items()}
 class EventsEventStrategy(EventStrategy):
     """Events of events.k8s.io: the same objects as core Events under other field names."""
 
-    _LABELS: Final = frozenset(
+    labels: frozenset[str] = frozenset(
         {
             "regarding.kind",
             "regarding.namespace",
@@ -204,7 +204,7 @@ class EventsEventStrategy(EventStrategy):
         self._core = core
 
     def field_labels(self, version: Version) -> frozenset[str]:
-        return self._LABELS
+        return self.labels
 
     def field_value(self, obj: JsonObject, key: str) -> str:
         return lookup(obj, key)

@@ -9,11 +9,11 @@ package io.k8s.api.rbac.v1 rbac.authorization.k8s.io/v1
 
 kind Role : Rights within a namespace.
   1 metadata meta.ObjectMeta     : Standard metadata.
-  2 rules    []PolicyRule atomic : The rights.
+  2 rules    []PolicyRule atomic always : The rights.
 
 kind ClusterRole : Rights in all namespaces and on cluster-scoped resources.
   1 metadata        meta.ObjectMeta     : Standard metadata.
-  2 rules           []PolicyRule atomic : The rights.
+  2 rules           []PolicyRule atomic always : The rights.
   3 aggregationRule *AggregationRule    : Where the rules are collected from; then they are not written by hand.
 
 type PolicyRule : What may be done with which resources or paths.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
@@ -12,13 +13,14 @@ from eso_core.aio import Clock
 from eso_core.testing.apiserver import errors
 from eso_core.testing.apiserver.authn.user import User
 from eso_core.testing.apiserver.errors import PlainError, StatusError
-from eso_core.testing.apiserver.http.message import JSON, TEXT, Answer, Request, Response
+from eso_core.testing.apiserver.http.message import JSON, TEXT, Answer, Request, Response, warning_headers
 from eso_core.testing.apiserver.http.resource_handlers import ResourceHandlers
 from eso_core.testing.apiserver.http.route import Target, parse_target, verb_of
 from eso_core.testing.apiserver.http.suspend import Suspended, step
 from eso_core.testing.apiserver.record import Exchange
 
 _LOG: Final = logging.getLogger(__name__)
+_GZIP_FROM: Final = 128 * 1024
 _CACHE: Final = ("Cache-Control", "no-cache, private")
 
 
@@ -69,6 +71,8 @@ class Application:
         def finish(answer: Answer) -> None:
             if isinstance(answer, Response) and answer.content_type:
                 answer.headers.append(_CACHE)
+                if len(answer.body) > _GZIP_FROM and "gzip" in request.header("accept-encoding"):
+                    _compress(answer)
             exchange.finish(answer, self._clock.now())
             self._finished(exchange)
             respond(answer)
@@ -115,9 +119,15 @@ class Application:
         return await self._resources.handle(request, target, verb, user)
 
 
+def _compress(answer: Response) -> None:
+    # The original compresses at the fastest level too; this is about the network, not about size.
+    answer.body = gzip.compress(answer.body, compresslevel=1, mtime=0)
+    answer.headers += [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
+
+
 def status_response(error: StatusError) -> Response:
     """A failure as an answer."""
-    response = Response(error.code, orjson.dumps(error.to_status()), JSON)
+    response = Response(error.code, orjson.dumps(error.to_status()), JSON, warning_headers(error.warnings))
     if error.retry_after is not None:
         response.headers.append(("Retry-After", str(error.retry_after)))
     return response

@@ -36,7 +36,16 @@ def shown(char: str) -> str:
     if char == '"':
         return "'\"'"
     if char in "\\\n\r\t\b\f\v\a":
-        escapes = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f", "\v": "\\v", "\a": "\\a"}
+        escapes = {
+            "\\": "\\\\",
+            "\n": "\\n",
+            "\r": "\\r",
+            "\t": "\\t",
+            "\b": "\\b",
+            "\f": "\\f",
+            "\v": "\\v",
+            "\a": "\\a",
+        }
         return f"'{escapes[char]}'"
     if char.isprintable():
         return f"'{char}'"

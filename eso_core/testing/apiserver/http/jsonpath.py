@@ -7,6 +7,7 @@ literal (``?(@.type=="Ready")``) or test that a path exists.
 from __future__ import annotations
 
 import json
+import operator
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -63,17 +64,21 @@ def _literal(text: str) -> Any:
         raise PathError(f"unreadable literal {text}") from error
 
 
-def _compare(operator: str, left: Any, right: Any) -> bool:
-    if operator in ("==", "!="):
-        return (left == right) == (operator == "==")
-    if isinstance(left, bool) or isinstance(right, bool) or type(left) is str is not (type(right) is str):
+_ORDER: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "<": operator.lt,
+    ">": operator.gt,
+    "<=": operator.le,
+    ">=": operator.ge,
+}
+
+
+def _compare(name: str, left: Any, right: Any) -> bool:
+    if name in ("==", "!="):
+        return bool(left == right) == (name == "==")
+    comparable = (str, str) if isinstance(left, str) else (int | float, int | float)
+    if isinstance(left, bool) or not (isinstance(left, comparable[0]) and isinstance(right, comparable[1])):
         return False
-    try:
-        return bool(
-            {"<": left < right, ">": left > right, "<=": left <= right, ">=": left >= right}[operator]
-        )
-    except TypeError:
-        return False
+    return bool(_ORDER[name](left, right))
 
 
 def _filter(text: str) -> Step:
@@ -81,14 +86,14 @@ def _filter(text: str) -> Step:
     if match is None:
         raise PathError(f"unreadable filter {text}")
     left = compile_path(match["left"][1:])
-    operator = match["op"]
-    right = _literal(match["right"]) if operator else None
+    name = match["op"]
+    right = _literal(match["right"]) if name else None
 
     def keep(item: Any) -> bool:
         found = left(item)
-        if not operator:
+        if not name:
             return bool(found)
-        return bool(found) and _compare(operator, found[0], right)
+        return bool(found) and _compare(name, found[0], right)
 
     def step(nodes: list[Any]) -> list[Any]:
         return [item for node in nodes if isinstance(node, list) for item in node if keep(item)]

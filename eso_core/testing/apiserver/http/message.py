@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 from urllib.parse import parse_qsl, unquote
@@ -137,3 +137,12 @@ class Stream:
 
 
 Answer = Response | Stream
+
+
+def warning_headers(texts: Iterable[str]) -> list[tuple[str, str]]:
+    """``Warning`` headers, one per text."""
+    found: list[tuple[str, str]] = []
+    for text in texts:
+        escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+        found.append(("Warning", f'299 - "{escaped}"'))
+    return found

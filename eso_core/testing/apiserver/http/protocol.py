@@ -14,6 +14,7 @@ from typing import Final, Protocol, cast
 from eso_core.testing.apiserver.http.message import REASONS, Answer, Request, Response, Stream
 
 MAX_HEAD: Final = 64 * 1024
+_MAX_DISCARD: Final = 256 * 1024 * 1024
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _HEADS: Final = {code: f"HTTP/1.1 {code} {text}\r\n".encode() for code, text in REASONS.items()}
 
@@ -27,16 +28,47 @@ class Handler(Protocol):
 class BadRequest(Exception):
     """The bytes are no request we read; the connection ends with this status."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int, text: str, length: int = 0) -> None:
         super().__init__(text)
         self.status = status
+        self.length = length
+
+
+class Connections:
+    """The open connections of a server."""
+
+    def __init__(self) -> None:
+        self._open: set[Connection] = set()
+        self._empty: asyncio.Event | None = None
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, connection: Connection) -> None:
+        self._open.add(connection)
+
+    def discard(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        if not self._open and self._empty is not None:
+            self._empty.set()
+
+    def close(self) -> None:
+        """End all connections, open streams too."""
+        for connection in list(self._open):
+            connection.close()
+
+    async def wait_empty(self) -> None:
+        """Wait until the last connection is gone."""
+        if self._open:
+            self._empty = asyncio.Event()
+            await self._empty.wait()
 
 
 class Connection(asyncio.Protocol):
     """One client connection. Requests are answered one at a time, in order."""
 
     def __init__(
-        self, handler: Handler, connections: set[Connection], max_body: int, too_large: Callable[[], Response]
+        self, handler: Handler, connections: Connections, max_body: int, too_large: Callable[[], Response]
     ) -> None:
         self._handler = handler
         self._connections = connections
@@ -50,6 +82,7 @@ class Connection(asyncio.Protocol):
         self._chunks: _ChunkedBody | None = None
         self._stop: Callable[[], None] | None = None
         self._closing = False
+        self._discard = 0
         self._certificate: bytes | None = None
 
     # -- transport events
@@ -67,6 +100,11 @@ class Connection(asyncio.Protocol):
         self._stop_stream()
 
     def data_received(self, data: bytes) -> None:
+        if self._discard:
+            self._discard -= len(data)
+            if self._discard <= 0 and self._transport is not None:
+                self._transport.close()
+            return
         self._buffer += data
         if not self._busy:
             self._advance()
@@ -167,12 +205,17 @@ class Connection(asyncio.Protocol):
             raise BadRequest(400, "malformed Content-Length")
         length = int(text)
         if length > self._max_body:
-            raise BadRequest(413, "the body is too large")
+            raise BadRequest(413, "the body is too large", length)
         return length
 
     def _refuse(self, error: BadRequest) -> None:
         self._closing = True
         self._busy = True
+        unread = error.length - len(self._buffer)
+        self._buffer.clear()
+        if 0 < unread <= _MAX_DISCARD:
+            # A client that is still sending reads the answer only after that.
+            self._discard = unread
         if error.status == 413:
             self._write_response(self._too_large(), head_only=False)
         else:
@@ -221,7 +264,7 @@ class Connection(asyncio.Protocol):
         else:
             transport.write(bytes(out))
         self._busy = False
-        if self._closing:
+        if self._closing and not self._discard:
             transport.close()
 
     def _start_stream(self, stream: Stream) -> None:

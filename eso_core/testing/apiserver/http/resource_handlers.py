@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from typing import Any, Final
 
 import orjson
@@ -12,7 +13,7 @@ from eso_core.testing.apiserver.authn.user import User
 from eso_core.testing.apiserver.builtin import protobuf
 from eso_core.testing.apiserver.errors import StatusError, bad_request
 from eso_core.testing.apiserver.http.accept import PARTIAL, PARTIAL_LIST, TABLE, negotiate
-from eso_core.testing.apiserver.http.message import JSON, Answer, Request, Response, Sink, Stream
+from eso_core.testing.apiserver.http.message import JSON, Answer, Request, Response, Sink, Stream, warning_headers
 from eso_core.testing.apiserver.http.route import Target
 from eso_core.testing.apiserver.http.table import TableView
 from eso_core.testing.apiserver.resources import ResourceRegistry, ResourceType, Version
@@ -123,9 +124,7 @@ class ResourceHandlers:
         if (verb == "create" and target.name) or (verb in ("update", "patch") and not target.name):
             raise errors.method_not_allowed()
 
-    def _view(
-        self, request: Request, resource: ResourceType, version: Version, *, listing: bool = False
-    ) -> View:
+    def _view(self, request: Request, resource: ResourceType, version: Version, *, listing: bool = False) -> View:
         representation = negotiate(request.header("accept"), resource.custom, _ONE, listing)
         return View(resource, version, representation, self._tables, request.query.get("includeObject"))
 
@@ -142,7 +141,7 @@ class ResourceHandlers:
         options = list_options(request.query)
         chosen = selection(resource, version, target.namespace, options)
         page = self._reader.list(chosen, options)
-        return self._ok(request, view, view.list(page.entries, page.metadata), version=version)
+        return self._ok(request, view, view.many(page.entries, page.metadata), version=version)
 
     def _watch(self, request: Request, target: Target, resource: ResourceType, version: Version) -> Answer:
         view = self._view(request, resource, version)
@@ -175,6 +174,15 @@ class ResourceHandlers:
         return Stream(JSON, start)
 
     # -- writes
+
+    @staticmethod
+    async def _run(call: Call, writing: Coroutine[Any, Any, Written]) -> Written:
+        """Let a refusal carry the warnings that came before it."""
+        try:
+            return await writing
+        except StatusError as error:
+            error.warnings = call.warnings
+            raise
 
     def _call(
         self,
@@ -209,7 +217,7 @@ class ResourceHandlers:
         if target.name:
             meta["name"] = meta.get("name") or target.name
         self._check_namespace(call, obj)
-        written = await self._writer.create(call, obj)
+        written = await self._run(call, self._writer.create(call, obj))
         return self._written(request, view, call, written)
 
     async def _update(
@@ -222,8 +230,8 @@ class ResourceHandlers:
         patches.check_identity(call, obj, name_required=True)
         key = f"{target.namespace}/{target.name}" if resource.namespaced else target.name
         if resource.create_on_update and self._writer.table(call).get(key) is None and not target.subresource:
-            return self._written(request, view, call, await self._writer.create(call, obj))
-        written = await self._writer.update(call, lambda live: _copy(obj))
+            return self._written(request, view, call, await self._run(call, self._writer.create(call, obj)))
+        written = await self._run(call, self._writer.update(call, lambda live: _copy(obj)))
         return self._written(request, view, call, written)
 
     async def _patch(
@@ -235,9 +243,9 @@ class ResourceHandlers:
         options = write_options(request.query, "PatchOptions", apply=applying)
         call = self._call(request, target, user, resource, version, options)
         if applying:
-            written = await self._patcher.apply(call, request.body)
+            written = await self._run(call, self._patcher.apply(call, request.body))
         else:
-            written = await self._patcher.patch(call, media, request.body)
+            written = await self._run(call, self._patcher.patch(call, media, request.body))
         return self._written(request, view, call, written)
 
     async def _delete(
@@ -275,7 +283,7 @@ class ResourceHandlers:
             except StatusError as error:
                 if error.code != 404:
                     raise
-        return self._ok(request, view, view.list(page.entries, page.metadata), version=version)
+        return self._ok(request, view, view.many(page.entries, page.metadata), version=version)
 
     def _delete_body(self, request: Request, resource: ResourceType) -> JsonObject | None:
         if not request.body:
@@ -327,10 +335,8 @@ class ResourceHandlers:
         if not isinstance(obj.get("metadata"), dict):
             obj["metadata"] = {}
         if resource.custom:
-            found = []
             if obj["kind"] != resource.kind:
                 patches.check_type(Call(**{**_fields(call), "name": obj["metadata"].get("name", "")}), obj)
-            del found
         resource.strategy.default(call.version, obj)
         return obj
 
@@ -395,17 +401,23 @@ class ResourceHandlers:
         warnings: list[str] | None = None,
     ) -> Response:
         response = Response(status, body, view.representation.media)
-        for text in warnings or ():
-            response.headers.append(("Warning", f"299 - {_quoted(text)}"))
+        if warnings:
+            response.headers += warning_headers(warnings)
         return response
 
 
+_OLDER_VERSIONS: Final = frozenset(
+    {
+        "admissionregistration.k8s.io/v1beta1",
+        "apiextensions.k8s.io/v1beta1",
+        "coordination.k8s.io/v1beta1",
+        "events.k8s.io/v1beta1",
+        "rbac.authorization.k8s.io/v1alpha1",
+        "rbac.authorization.k8s.io/v1beta1",
+    }
+)
+"""Versions that the original still reads but does not serve."""
 _PROTECTED: Final = ("default", "kube-system", "kube-public")
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def _copy(obj: JsonObject) -> JsonObject:
@@ -432,8 +444,10 @@ def _check_builtin_type(call: Call, obj: JsonObject) -> None:
     known = resource.kind != kind and api_version == call.api_version
     if known:
         package = resource.group.split(".")[0] or "core"
+        raise bad_request(f"{shown}: converting (v1.{kind}) to ({package}.{resource.kind}): unknown conversion")
+    if api_version in _OLDER_VERSIONS:
         raise bad_request(
-            f"{shown}: converting (v1.{kind}) to ({package}.{resource.kind}): unknown conversion"
+            f"the API version in the data ({api_version}) does not match the expected API version ({call.api_version})"
         )
     scheme = 'in scheme "pkg/runtime/scheme.go:111"'
     raise bad_request(f'{shown}: no kind "{kind}" is registered for version "{api_version}" {scheme}')

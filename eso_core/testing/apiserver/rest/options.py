@@ -142,7 +142,7 @@ def _query_integer(query: Query, name: str) -> int | None:
     try:
         return int(text)
     except ValueError as error:
-        raise bad_request(f'strconv.ParseInt: parsing {quote(text)}: invalid syntax') from error
+        raise bad_request(f"strconv.ParseInt: parsing {quote(text)}: invalid syntax") from error
 
 
 _NO_OPTIONS: Final = ListOptions()

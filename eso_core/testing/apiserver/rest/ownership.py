@@ -11,6 +11,7 @@ from eso_core.testing.apiserver.strategy import Call
 
 JsonObject = dict[str, Any]
 
+
 @lru_cache(maxsize=64)
 def _fields(*paths: str) -> Node:
     return managedfields.field_set(*paths)

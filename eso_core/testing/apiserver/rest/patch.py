@@ -61,14 +61,14 @@ class Patcher:
             if call.resource.namespaced:
                 meta["namespace"] = call.namespace
             if meta.get("uid"):
-                text_ = f"uid mismatch: the provided object specified uid {meta['uid']}, and no existing object was found"
+                text_ = (
+                    f"uid mismatch: the provided object specified uid {meta['uid']}, and no existing object was found"
+                )
                 raise errors.conflict(call.resource.plural, call.resource.group, call.name, text_)
             meta.pop("resourceVersion", None)
             obj = decode_patched(call, obj, strict=False)
             return await self._writer.create(call, obj, applied=True)
-        return await self._writer.update(
-            call, lambda live: _apply_to(call, live, applied), applied=True, patching=True
-        )
+        return await self._writer.update(call, lambda live: _apply_to(call, live, applied), applied=True, patching=True)
 
 
 def _apply_to(call: Call, live: JsonObject, applied: JsonObject) -> JsonObject:
@@ -145,9 +145,7 @@ class _Change:
     def _json_patch(self, live: JsonObject) -> Any:
         operations = self._parse(list).value or []
         if len(operations) > _OPERATIONS_LIMIT:
-            text = (
-                f"The allowed maximum operations in a JSON patch is {_OPERATIONS_LIMIT}, got {len(operations)}"
-            )
+            text = f"The allowed maximum operations in a JSON patch is {_OPERATIONS_LIMIT}, got {len(operations)}"
             raise StatusError(413, "RequestEntityTooLarge", text)
         try:
             return jsonpatch.apply(live, operations, lenient=True)
@@ -203,7 +201,9 @@ def check_identity(call: Call, obj: JsonObject, *, name_required: bool) -> None:
     meta = obj["metadata"]
     name = meta.get("name")
     if name_required and not name:
-        raise bad_request(f"the name of the object ({call.name} based on URL) was undeterminable: name must be provided")
+        raise bad_request(
+            f"the name of the object ({call.name} based on URL) was undeterminable: name must be provided"
+        )
     if name and name != call.name:
         raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.name})")
     namespace = meta.get("namespace")

@@ -115,21 +115,23 @@ class Reader:
         except TooOld:
             raise self._expired(options, start, chosen.prefix) from None
         name = chosen.fields.exact("metadata.name") if chosen.fields else None
-        if name is not None and revision == self._store.revision and (chosen.namespace or not chosen.resource.namespaced):
+        if (
+            name is not None
+            and revision == self._store.revision
+            and (chosen.namespace or not chosen.resource.namespaced)
+        ):
             entry = table.get(chosen.prefix + name)
             found = [entry] if entry is not None and chosen.matches(entry) else []
             return Page(found, {"resourceVersion": str(revision)})
         entries: list[Entry] = []
-        seen = 0
         everything = chosen.everything
         metadata: JsonObject = {"resourceVersion": str(revision)}
-        for entry in snapshot:
+        for seen, entry in enumerate(snapshot):
             if limit and len(entries) == limit:
                 metadata["continue"] = _encode_token(revision, entries[-1].key.removeprefix(chosen.prefix))
                 if everything:
                     metadata["remainingItemCount"] = len(snapshot) - seen
                 break
-            seen += 1
             if everything or chosen.matches(entry):
                 entries.append(entry)
         return Page(entries, metadata)

@@ -151,9 +151,7 @@ class _LabelParser:
         elif operator in ("=", "==", "!=", "<", ">"):
             values = (self._exact(),)
         else:
-            raise _unparsable(
-                f"found '{operator}', expected: in, notin, =, ==, !=, gt, lt"
-            )
+            raise _unparsable(f"found '{operator}', expected: in, notin, =, ==, !=, gt, lt")
         if operator in ("<", ">") and not _INTEGER.match(values[0]):
             raise _unparsable(
                 f"values[0]: Invalid value: {quote(values[0])}: for 'Gt', 'Lt' operators, the value must be an integer"
@@ -245,9 +243,7 @@ def labels_from_object(selector: Mapping[str, object] | None) -> Labels:
     names = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
     if isinstance(expressions, Sequence):
         for item in expressions:
-            found.append(
-                Requirement(item["key"], names.get(item["operator"], "in"), tuple(item.get("values") or ()))
-            )
+            found.append(Requirement(item["key"], names.get(item["operator"], "in"), tuple(item.get("values") or ())))
     return Labels(tuple(found))
 
 

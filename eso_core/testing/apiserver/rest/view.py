@@ -61,7 +61,7 @@ class View:
         kind = self._go_name(self._resource.kind)
         raise errors.not_acceptable(f"you requested {form}, but the requested object is not a list ({kind})")
 
-    def list(self, entries: list[Entry], metadata: JsonObject) -> bytes:
+    def many(self, entries: list[Entry], metadata: JsonObject) -> bytes:
         """A list of stored objects."""
         form = self.representation.form
         if form == PLAIN:
@@ -77,7 +77,9 @@ class View:
 
     def _go_name(self, kind: str) -> str:
         if self._resource.custom:
-            return "*unstructured.UnstructuredList" if kind == self._resource.list_kind else "*unstructured.Unstructured"
+            return (
+                "*unstructured.UnstructuredList" if kind == self._resource.list_kind else "*unstructured.Unstructured"
+            )
         package = self._resource.group.split(".")[0] or "core"
         return f"*{package}.{kind}"
 
@@ -153,7 +155,9 @@ def encode_object(obj: JsonObject) -> bytes:
 
 def to_yaml(obj: JsonObject) -> bytes:
     """YAML as the original prints it: sorted keys, block style."""
-    text: str = yaml.dump(obj, Dumper=_Dumper, sort_keys=True, default_flow_style=False, allow_unicode=True, width=1 << 30)
+    text: str = yaml.dump(
+        obj, Dumper=_Dumper, sort_keys=True, default_flow_style=False, allow_unicode=True, width=1 << 30
+    )
     return text.encode()
 
 
@@ -165,7 +169,7 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     tag = "tag:yaml.org,2002:str"
     if "\n" in value:
         return dumper.represent_scalar(tag, value, style="|")
-    if not value or dumper.resolve(yaml.ScalarNode, value, (True, False)) != tag:
+    if not value or dumper.resolve(yaml.ScalarNode, value, (True, False)) != tag:  # type: ignore[no-untyped-call]
         # Readers would take it for a time, a number or a boolean.
         return dumper.represent_scalar(tag, value, style='"')
     return dumper.represent_scalar(tag, value)

@@ -22,6 +22,7 @@ JsonObject = dict[str, Any]
 
 INITIAL_END: Final = "k8s.io/initial-events-end"
 _BEFORE_END: Final = 2.0
+_FIRST_BOOKMARK: Final = 0.5
 _MIN_TIMEOUT: Final = 1800.0
 
 
@@ -47,6 +48,7 @@ class Watch:
         self._view = view
         self._sink: Sink | None = None
         self._timers: list[Timer] = []
+        self._periodic: Timer | None = None
         self._table = store.table(chosen.resource.path)
         self._columns_sent = False
         self._plain = view.representation.form == PLAIN
@@ -81,16 +83,16 @@ class Watch:
         if self._options.bookmarks:
             if timeout > _BEFORE_END:
                 self._timers.append(self._clock.call_later(timeout - _BEFORE_END, self._bookmark))
-            self._next_bookmark()
+            # An early one tells the client that the stream works; watches of kubectl that end within a second
+            # without any event make it complain.
+            self._next_bookmark(min(_FIRST_BOOKMARK, self._limits.bookmark_interval))
 
-    def _next_bookmark(self) -> None:
+    def _next_bookmark(self, seconds: float) -> None:
         def due() -> None:
             self._bookmark()
-            self._next_bookmark()
+            self._next_bookmark(self._limits.bookmark_interval)
 
-        if len(self._timers) > 2:
-            self._timers.pop()
-        self._timers.append(self._clock.call_later(self._limits.bookmark_interval, due))
+        self._periodic = self._clock.call_later(seconds, due)
 
     def _stop(self) -> None:
         self._sink = None
@@ -98,6 +100,9 @@ class Watch:
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
+        if self._periodic is not None:
+            self._periodic.cancel()
+            self._periodic = None
 
     def _end(self) -> None:
         if self._sink is not None:

@@ -28,9 +28,7 @@ class Admission(Protocol):
     """Decides about writes before they are stored; may change the object."""
 
     async def mutate(self, call: Call, operation: str, obj: JsonObject, old: JsonObject | None) -> JsonObject: ...
-    async def validate(
-        self, call: Call, operation: str, obj: JsonObject | None, old: JsonObject | None
-    ) -> None: ...
+    async def validate(self, call: Call, operation: str, obj: JsonObject | None, old: JsonObject | None) -> None: ...
 
 
 @dataclass(slots=True)
@@ -139,9 +137,7 @@ class Writer:
                 return written
         raise errors.conflict(call.resource.plural, call.resource.group, call.name, errors.MODIFIED)
 
-    async def _try_update(
-        self, call: Call, transform: Transform, *, applied: bool, patching: bool
-    ) -> Written | None:
+    async def _try_update(self, call: Call, transform: Transform, *, applied: bool, patching: bool) -> Written | None:
         resource, strategy = call.resource, call.resource.strategy
         table = self.table(call)
         key = f"{call.namespace}/{call.name}" if resource.namespaced else call.name

@@ -30,7 +30,7 @@ class Entry:
         labels: dict[str, str],
         owners: tuple[str, ...],
         body: bytes,
-        tag: object = None,
+        tag: str | None = None,
     ) -> None:
         self.key = f"{namespace}/{name}" if namespace else name
         self.namespace = namespace
@@ -51,14 +51,22 @@ class Entry:
         return f"Entry({self.key!r}, uid={self.uid!r}, revision={self.revision}, {len(self.body)} bytes)"
 
 
-def make_entry(obj: JsonObject, revision: int, tag: object = None) -> Entry:
+def make_entry(obj: JsonObject, revision: int, tag: str | None = None) -> Entry:
     """Stamp ``obj`` with the revision and freeze it.
 
-    The argument is changed: its resourceVersion is set, and it is reordered so that apiVersion and kind come first.
+    The argument is changed: its resourceVersion is set.
     """
-    meta = obj["metadata"]
-    meta["resourceVersion"] = str(revision)
+    obj["metadata"]["resourceVersion"] = str(revision)
     ordered = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], **obj}
+    return _entry(obj["metadata"], orjson.dumps(ordered), revision, tag)
+
+
+def frozen_entry(body: bytes, revision: int, tag: str | None = None) -> Entry:
+    """An entry from its own bytes."""
+    return _entry(orjson.loads(body)["metadata"], body, revision, tag)
+
+
+def _entry(meta: JsonObject, body: bytes, revision: int, tag: str | None) -> Entry:
     owners = meta.get("ownerReferences")
     return Entry(
         meta.get("namespace", ""),
@@ -67,7 +75,7 @@ def make_entry(obj: JsonObject, revision: int, tag: object = None) -> Entry:
         revision,
         meta.get("labels") or _NO_LABELS,
         tuple(owner["uid"] for owner in owners) if owners else (),
-        orjson.dumps(ordered),
+        body,
         tag,
     )
 

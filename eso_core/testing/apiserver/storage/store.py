@@ -52,7 +52,7 @@ class Table:
         """Every entry of the present, unordered; the table must not change meanwhile."""
         return iter(self._entries.values())
 
-    def create(self, obj: JsonObject, tag: object = None) -> Entry:
+    def create(self, obj: JsonObject, tag: str | None = None) -> Entry:
         """Store a new object; its key must be free."""
         entry = make_entry(obj, self._store.next_revision(), tag)
         self._entries[entry.key] = entry
@@ -60,7 +60,7 @@ class Table:
         self._record(entry, None, deleted=False)
         return entry
 
-    def update(self, previous: Entry, obj: JsonObject, tag: object = None) -> Entry:
+    def update(self, previous: Entry, obj: JsonObject, tag: str | None = None) -> Entry:
         """Replace a stored object."""
         entry = make_entry(obj, self._store.next_revision(), tag)
         self._entries[entry.key] = entry
