@@ -9,6 +9,7 @@ from typing import Any, Protocol, TextIO
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 __all__ = ["Board", "LineBoard", "LiveBoard", "Row", "board_for", "row_of"]
@@ -48,7 +49,12 @@ def row_of(kind: str, body: Mapping[str, Any]) -> Row:
     status = status if isinstance(status, dict) else {}
     conditions = status.get("conditions")
     ready = next(
-        (c for c in (conditions if isinstance(conditions, list) else []) if isinstance(c, dict) and c.get("type") == "Ready"), {}
+        (
+            c
+            for c in (conditions if isinstance(conditions, list) else [])
+            if isinstance(c, dict) and c.get("type") == "Ready"
+        ),
+        {},
     )
     return Row(
         kind=kind,
@@ -105,7 +111,9 @@ class LiveBoard:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._rows: dict[tuple[str, str], Row] = {}
-        self._live = Live(console=console, get_renderable=self._table, refresh_per_second=_REFRESH_PER_SECOND, transient=False)
+        self._live = Live(
+            console=console, get_renderable=self._table, refresh_per_second=_REFRESH_PER_SECOND, transient=False
+        )
 
     def start(self) -> None:
         self._live.start()
@@ -131,7 +139,8 @@ class LiveBoard:
         room = max(5, self._console.height - 6)
         for row in rows[:room]:
             colour = _COLOURS.get(row.ready, "dim")
-            table.add_row(row.kind, row.place, f"[{colour}]{row.ready or '-'}[/]", row.reason, row.synced, row.message)
+            cells = (row.reason, row.synced, row.message)
+            table.add_row(row.kind, row.place, f"[{colour}]{row.ready or '-'}[/]", *map(escape, cells))
         if len(rows) > room:
             table.add_row("", f"... {len(rows) - room} more", "", "", "", "")
         return table

@@ -6,7 +6,7 @@ import argparse
 import asyncio
 
 from controllers.cli.flags import FlagParser, add_bool, address, duration, positive_int
-from controllers.operator import Operator, OperatorOptions
+from controllers.operator import Operator
 from eso_core.client import load_config
 from eso_core.log import configure_logging, get_logger
 
@@ -30,7 +30,10 @@ _NO_EFFECT: dict[str, tuple[object, str]] = {
     "enable-configmaps-caching": (False, "ConfigMaps are read when needed"),
     "enable-secrets-caching": (False, "managed Secrets are cached whole, all others as metadata"),
     "enable-managed-secrets-caching": (True, "managed Secrets are always cached"),
-    "enable-secret-api-read-on-cache-mismatch": (True, "the cache waits for this operator's own writes, so it never lags behind them"),
+    "enable-secret-api-read-on-cache-mismatch": (
+        True,
+        "the cache waits for this operator's own writes, so it never lags behind them",
+    ),
     "enable-vault-token-cache": (False, "tokens are always shared between the users of a store"),
     "vault-token-cache-size": ("262144", "one token is kept for each store and credential"),
     "experimental-enable-vault-token-cache": (False, "deprecated; tokens are always shared"),
@@ -48,39 +51,95 @@ _NO_EFFECT: dict[str, tuple[object, str]] = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the controller to `parser`."""
     cluster = parser.add_argument_group("cluster")
-    cluster.add_argument("--kubeconfig", help="kubeconfig file (default: $KUBECONFIG, then in-cluster, then ~/.kube/config)")
+    cluster.add_argument(
+        "--kubeconfig", help="kubeconfig file (default: $KUBECONFIG, then in-cluster, then ~/.kube/config)"
+    )
     cluster.add_argument("--context", help="context of the kubeconfig (default: its current one)")
     cluster.add_argument("--namespace", default="", help="watch namespaced kinds in this namespace only (default: all)")
-    cluster.add_argument("--client-qps", type=float, default=None, help="limit of API requests per second (default: none)")
-    cluster.add_argument("--client-burst", type=positive_int, default=None, help="burst above --client-qps (default: 100)")
+    cluster.add_argument(
+        "--client-qps", type=float, default=None, help="limit of API requests per second (default: none)"
+    )
+    cluster.add_argument(
+        "--client-burst", type=positive_int, default=None, help="burst above --client-qps (default: 100)"
+    )
 
     work = parser.add_argument_group("work")
-    work.add_argument("--controller-class", default="default", help="only objects of stores with this spec.controller (default: default)")
-    work.add_argument("--concurrent", type=positive_int, default=None, help="reconciles at once, per controller (default: 16)")
-    work.add_argument("--store-requeue-interval", type=duration, default=300.0, metavar="DURATION", help="how often stores are validated (default 5m)")
+    work.add_argument(
+        "--controller-class",
+        default="default",
+        help="only objects of stores with this spec.controller (default: default)",
+    )
+    work.add_argument(
+        "--concurrent", type=positive_int, default=None, help="reconciles at once, per controller (default: 16)"
+    )
+    work.add_argument(
+        "--store-requeue-interval",
+        type=duration,
+        default=300.0,
+        metavar="DURATION",
+        help="how often stores are validated (default 5m)",
+    )
     add_bool(work, "--enable-secret-store-reconciler", True, "run the SecretStore controller")
     add_bool(work, "--enable-cluster-store-reconciler", True, "run the ClusterSecretStore controller")
     add_bool(work, "--enable-flood-gate", True, "sync only from stores that are Ready")
 
     serving = parser.add_argument_group("serving")
-    serving.add_argument("--metrics-addr", type=address, default=":8080", help="listen address of /metrics, 0 for none (default :8080)")
+    serving.add_argument(
+        "--metrics-addr", type=address, default=":8080", help="listen address of /metrics, 0 for none (default :8080)"
+    )
     add_bool(serving, "--metrics-secure", False, "serve metrics over HTTPS")
-    add_bool(serving, "--metrics-auth", False, "let only those scrape who may, by TokenReview and SubjectAccessReview; needs --metrics-secure")
-    serving.add_argument("--metrics-cert-dir", default="", help="directory of the metrics certificate (default: a self-signed one)")
-    serving.add_argument("--metrics-cert-name", default="tls.crt", help="certificate file in --metrics-cert-dir (default tls.crt)")
-    serving.add_argument("--metrics-key-name", default="tls.key", help="key file in --metrics-cert-dir (default tls.key)")
-    serving.add_argument("--live-addr", type=address, default=":8082", help="listen address of /healthz and /readyz, 0 for none (default :8082)")
-    add_bool(serving, "--enable-extended-metric-labels", False, "label object metrics with the app.kubernetes.io labels of the object")
+    add_bool(
+        serving,
+        "--metrics-auth",
+        False,
+        "let only those scrape who may, by TokenReview and SubjectAccessReview; needs --metrics-secure",
+    )
+    serving.add_argument(
+        "--metrics-cert-dir", default="", help="directory of the metrics certificate (default: a self-signed one)"
+    )
+    serving.add_argument(
+        "--metrics-cert-name", default="tls.crt", help="certificate file in --metrics-cert-dir (default tls.crt)"
+    )
+    serving.add_argument(
+        "--metrics-key-name", default="tls.key", help="key file in --metrics-cert-dir (default tls.key)"
+    )
+    serving.add_argument(
+        "--live-addr",
+        type=address,
+        default=":8082",
+        help="listen address of /healthz and /readyz, 0 for none (default :8082)",
+    )
+    add_bool(
+        serving,
+        "--enable-extended-metric-labels",
+        False,
+        "label object metrics with the app.kubernetes.io labels of the object",
+    )
 
     election = parser.add_argument_group("leader election")
     add_bool(election, "--enable-leader-election", False, "work only while holding a Lease in the pod's namespace")
-    election.add_argument("--leader-election-id", default="external-secrets-controller", help="name of the Lease (default external-secrets-controller)")
+    election.add_argument(
+        "--leader-election-id",
+        default="external-secrets-controller",
+        help="name of the Lease (default external-secrets-controller)",
+    )
     for name, default in (("lease-duration", 15.0), ("renew-deadline", 10.0), ("retry-period", 2.0)):
-        election.add_argument(f"--leader-election-{name}", type=duration, default=default, metavar="DURATION", help=f"(default {default:g}s)")
+        election.add_argument(
+            f"--leader-election-{name}",
+            type=duration,
+            default=default,
+            metavar="DURATION",
+            help=f"(default {default:g}s)",
+        )
 
     logs = parser.add_argument_group("logs")
     logs.add_argument("--loglevel", choices=_LOG_LEVELS, default="info", help="(default info)")
-    logs.add_argument("--zap-time-encoding", choices=_TIME_ENCODINGS, default=None, help="time format of the log (default: RFC 3339 with milliseconds)")
+    logs.add_argument(
+        "--zap-time-encoding",
+        choices=_TIME_ENCODINGS,
+        default=None,
+        help="time format of the log (default: RFC 3339 with milliseconds)",
+    )
 
     accepted = parser.add_argument_group("accepted for the sake of manifests made for the original")
     for flag, (default, why) in _NO_EFFECT.items():
@@ -94,7 +153,11 @@ def check(parser: FlagParser, args: argparse.Namespace) -> None:
     """End the process with one line if flags contradict each other."""
     if args.metrics_auth and not args.metrics_secure:
         parser.error("--metrics-auth needs --metrics-secure: a token must not travel in clear text")
-    lease, renew, retry = args.leader_election_lease_duration, args.leader_election_renew_deadline, args.leader_election_retry_period
+    lease, renew, retry = (
+        args.leader_election_lease_duration,
+        args.leader_election_renew_deadline,
+        args.leader_election_retry_period,
+    )
     if not lease > renew > 1.2 * retry > 0:
         parser.error("leader election needs lease-duration > renew-deadline > 1.2 x retry-period > 0")
 

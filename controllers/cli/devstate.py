@@ -45,7 +45,9 @@ class DevState:
             os.chmod(self.path, 0o700)
             self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise DevStateError(f"cannot use {self.path} as state directory: {error.strerror}: give another one with --dir") from error
+            raise DevStateError(
+                f"cannot use {self.path} as state directory: {error.strerror}: give another one with --dir"
+            ) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -53,7 +55,9 @@ class DevState:
             os.close(self._lock)
             self._lock = None
             by = f" (process {holder})" if holder.isdigit() else ""
-            raise DevStateError(f"{self.path} is in use by another eso dev{by}: stop that one or give another --dir") from error
+            raise DevStateError(
+                f"{self.path} is in use by another eso dev{by}: stop that one or give another --dir"
+            ) from error
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
         self.write(self.path / ".gitignore", b"*\n")

@@ -41,9 +41,7 @@ class _GoBool(argparse.Action):
         values: str | Sequence[Any] | None,
         option_string: str | None = None,
     ) -> None:
-        if values is None:
-            value = True
-        elif values in _TRUE:
+        if values is None or values in _TRUE:
             value = True
         elif values in _FALSE:
             value = False
@@ -83,5 +81,7 @@ def address(text: str) -> str:
         return "0"
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdigit() or int(port) > 65535 or "/" in host:
-        raise argparse.ArgumentTypeError(f"{text!r} is no listen address: write it like :8080 or 127.0.0.1:8080, or 0 for none")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no listen address: write it like :8080 or 127.0.0.1:8080, or 0 for none"
+        )
     return text

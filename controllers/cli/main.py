@@ -29,7 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser(command: str) -> tuple[FlagParser, dict[str, Run]]:
     """The parser with the flags of `command` only: each sub-command is imported when it is the one that runs."""
-    parser = FlagParser(prog="eso", description="External Secrets Operator: keeps Kubernetes Secrets in step with secret stores.")
+    parser = FlagParser(
+        prog="eso", description="External Secrets Operator: keeps Kubernetes Secrets in step with secret stores."
+    )
     parser.add_argument("--version", action="version", version=f"eso {_version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=FlagParser)
     runners: dict[str, Run] = {}

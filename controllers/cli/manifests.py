@@ -67,7 +67,9 @@ def _read(file: Path) -> Iterator[Manifest]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         place = getattr(error, "problem_mark", None)
         where = f"{file}:{place.line + 1}" if place else str(file)
-        raise ManifestError(f"{where}: not valid YAML: {getattr(error, 'problem', None) or 'cannot be decoded'}") from error
+        raise ManifestError(
+            f"{where}: not valid YAML: {getattr(error, 'problem', None) or 'cannot be decoded'}"
+        ) from error
     for number, document in enumerate(documents, 1):
         if document is None:
             continue
@@ -83,7 +85,9 @@ def _objects(document: object, source: str) -> Iterator[Manifest]:
         return
     for field in ("apiVersion", "kind"):
         if not isinstance(document.get(field), str) or not document[field]:
-            raise ManifestError(f"{source}: {field} is missing: a Kubernetes object needs apiVersion, kind and metadata.name")
+            raise ManifestError(
+                f"{source}: {field} is missing: a Kubernetes object needs apiVersion, kind and metadata.name"
+            )
     metadata = document.get("metadata")
     if not isinstance(metadata, dict) or not metadata.get("name"):
         raise ManifestError(f"{source}: metadata.name is missing")
@@ -119,5 +123,3 @@ def _placed(body: JsonObject, namespace: str) -> JsonObject:
     if body["metadata"].get("namespace"):
         return body
     return {**body, "metadata": {**body["metadata"], "namespace": namespace}}
-
-

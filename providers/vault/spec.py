@@ -10,22 +10,22 @@ from eso_core.model import Model, Schema
 from providers.spec import CAProvider, ProviderSpec, SecretKeySelector, ServiceAccountSelector
 
 __all__ = [
-    "VaultAppRole",
     "AwsJwt",
     "AwsSecretRef",
-    "VaultCertAuth",
     "CheckAndSet",
     "ClientTLS",
-    "VaultGcpAuth",
     "GcpSecretRef",
+    "ServiceAccountToken",
+    "VaultAppRole",
+    "VaultAuth",
+    "VaultCertAuth",
+    "VaultGcpAuth",
     "VaultIamAuth",
     "VaultJwtAuth",
     "VaultKubernetesAuth",
     "VaultLdapAuth",
-    "ServiceAccountToken",
-    "VaultUserPassAuth",
-    "VaultAuth",
     "VaultSpec",
+    "VaultUserPassAuth",
     "WorkloadIdentity",
 ]
 
@@ -70,7 +70,9 @@ class ServiceAccountToken(Model):
     """A token that is asked for at each login."""
 
     service_account_ref: ServiceAccountSelector = Field(description="Whose token.")
-    audiences: list[str] | None = Field(None, description="Audiences; `vault` unless the field is there. Better given in serviceAccountRef.")
+    audiences: list[str] | None = Field(
+        None, description="Audiences; `vault` unless the field is there. Better given in serviceAccountRef."
+    )
     expiration_seconds: Annotated[int | None, Schema(extra={"format": "int64"})] = Field(
         None, description="Lifetime asked for, in seconds (default 600)."
     )
@@ -82,7 +84,9 @@ class VaultJwtAuth(Model):
     path: Annotated[str, _Required] = Field("jwt", description="Mount of the JWT method.")
     role: str | None = Field(None, description="Vault role.")
     secret_ref: SecretKeySelector | None = Field(None, description="Secret with the token.")
-    kubernetes_service_account_token: ServiceAccountToken | None = Field(None, description="Token of a ServiceAccount, instead of secretRef.")
+    kubernetes_service_account_token: ServiceAccountToken | None = Field(
+        None, description="Token of a ServiceAccount, instead of secretRef."
+    )
 
 
 class VaultCertAuth(Model):
@@ -90,20 +94,26 @@ class VaultCertAuth(Model):
 
     path: str = Field("cert", description="Mount of the certificate method.")
     vault_role: str | None = Field(None, description="Vault role; without it, Vault picks one.")
-    client_cert: SecretKeySelector | None = Field(None, description="Secret with the certificate; key `tls.crt` unless given.")
+    client_cert: SecretKeySelector | None = Field(
+        None, description="Secret with the certificate; key `tls.crt` unless given."
+    )
     secret_ref: SecretKeySelector | None = Field(None, description="Secret with the key; key `tls.key` unless given.")
 
 
 class AwsJwt(Model):
     """AWS credentials by web identity."""
 
-    service_account_ref: ServiceAccountSelector | None = Field(None, description="ServiceAccount with the role annotation.")
+    service_account_ref: ServiceAccountSelector | None = Field(
+        None, description="ServiceAccount with the role annotation."
+    )
 
 
 class AwsSecretRef(Model):
     """AWS credentials from Secrets."""
 
-    access_key_id_secret_ref: SecretKeySelector | None = Field(None, alias="accessKeyIDSecretRef", description="Access key id.")
+    access_key_id_secret_ref: SecretKeySelector | None = Field(
+        None, alias="accessKeyIDSecretRef", description="Access key id."
+    )
     secret_access_key_secret_ref: SecretKeySelector | None = Field(None, description="Secret access key.")
     session_token_secret_ref: SecretKeySelector | None = Field(None, description="Session token.")
 
@@ -116,7 +126,9 @@ class VaultIamAuth(Model):
     vault_role: str = Field(description="Vault role.")
     role: str | None = Field(None, description="AWS role to assume first.")
     external_id: str | None = Field(None, alias="externalID", description="External id for assuming the role.")
-    vault_aws_iam_server_id: str | None = Field(None, alias="vaultAwsIamServerID", description="Server id header that Vault demands.")
+    vault_aws_iam_server_id: str | None = Field(
+        None, alias="vaultAwsIamServerID", description="Server id header that Vault demands."
+    )
     jwt: AwsJwt | None = Field(None, description="Web identity of a ServiceAccount.")
     secret_ref: AwsSecretRef | None = Field(None, description="Static credentials.")
 
@@ -130,7 +142,9 @@ class GcpSecretRef(Model):
 class WorkloadIdentity(Model):
     """Google workload identity of a ServiceAccount."""
 
-    service_account_ref: ServiceAccountSelector = Field(description="ServiceAccount bound to the Google service account.")
+    service_account_ref: ServiceAccountSelector = Field(
+        description="ServiceAccount bound to the Google service account."
+    )
     cluster_location: str | None = Field(None, description="Location of the cluster.")
     cluster_name: str | None = Field(None, description="Name of the cluster.")
     cluster_project_id: str | None = Field(None, alias="clusterProjectID", description="Project of the cluster.")
@@ -145,7 +159,9 @@ class VaultGcpAuth(Model):
     location: str | None = Field(None, description="Location; not used.")
     secret_ref: GcpSecretRef | None = Field(None, description="Service account key.")
     workload_identity: WorkloadIdentity | None = Field(None, description="Workload identity.")
-    service_account_ref: ServiceAccountSelector | None = Field(None, description="Asks for the identity of the node or pod.")
+    service_account_ref: ServiceAccountSelector | None = Field(
+        None, description="Asks for the identity of the node or pod."
+    )
 
 
 class VaultAuth(Model):
@@ -180,14 +196,22 @@ class VaultSpec(ProviderSpec):
     """A KV engine of HashiCorp Vault or OpenBao."""
 
     server: str = Field(description="URL of the server, such as https://vault.example.org:8200.")
-    path: str | None = Field(None, description="Mount of the KV engine, such as `secret`. Without it, keys begin with the mount.")
+    path: str | None = Field(
+        None, description="Mount of the KV engine, such as `secret`. Without it, keys begin with the mount."
+    )
     version: Literal["v1", "v2"] = Field("v2", description="Version of the KV engine.")
     namespace: str | None = Field(None, description="Vault namespace.")
     auth: VaultAuth | None = Field(None, description="How to log in. Without it, requests carry no token.")
-    ca_bundle: Annotated[str | None, Schema(extra={"format": "byte"})] = Field(None, description="CA certificates of the server, PEM in base64.")
+    ca_bundle: Annotated[str | None, Schema(extra={"format": "byte"})] = Field(
+        None, description="CA certificates of the server, PEM in base64."
+    )
     ca_provider: CAProvider | None = Field(None, description="Where the CA certificates are kept, instead of caBundle.")
     tls: ClientTLS | None = Field(None, description="Client certificate for mutual TLS.")
     headers: dict[str, str] | None = Field(None, description="Headers to add to each request.")
-    read_your_writes: bool | None = Field(None, description="Follow the replication state, so that own writes are seen on every replica.")
-    forward_inconsistent: bool | None = Field(None, description="Let replicas that lag behind forward requests to the active node.")
+    read_your_writes: bool | None = Field(
+        None, description="Follow the replication state, so that own writes are seen on every replica."
+    )
+    forward_inconsistent: bool | None = Field(
+        None, description="Let replicas that lag behind forward requests to the active node."
+    )
     check_and_set: CheckAndSet | None = Field(None, description="Guarded writes.")

@@ -34,7 +34,10 @@ def test_a_wider_directory_is_narrowed(tmp_path: Path) -> None:
 def test_a_second_instance_is_refused_with_the_process_that_holds_it(tmp_path: Path) -> None:
     """The message says who holds the directory and what to do."""
     with DevState(tmp_path / "state"):
-        with pytest.raises(DevStateError, match=rf"in use by another eso dev \(process {os.getpid()}\): stop that one or give another --dir"):
+        with pytest.raises(
+            DevStateError,
+            match=rf"in use by another eso dev \(process {os.getpid()}\): stop that one or give another --dir",
+        ):
             DevState(tmp_path / "state").__enter__()
     with DevState(tmp_path / "state"):
         pass

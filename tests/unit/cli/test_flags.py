@@ -51,7 +51,9 @@ def test_values_follow_a_blank_or_an_equals_sign(argv: list[str], seconds: float
         (["--store-requeue=5m"], "unrecognized arguments"),
     ],
 )
-def test_a_bad_flag_ends_the_process_with_one_line_and_status_1(argv: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bad_flag_ends_the_process_with_one_line_and_status_1(
+    argv: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The line names the flag and what it takes; prefixes of flags are no flags."""
     with pytest.raises(SystemExit) as ended:
         parser().parse_args(argv)

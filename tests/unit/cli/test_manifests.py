@@ -24,7 +24,9 @@ def test_a_folder_is_read_recursively_and_what_others_need_comes_first(tmp_path:
 
 def test_lists_are_opened(tmp_path: Path) -> None:
     """`kind: List`, as `kubectl get -o yaml` prints it, holds objects."""
-    (tmp_path / "l.json").write_text('{"kind":"List","apiVersion":"v1","items":[{"kind":"Secret","apiVersion":"v1","metadata":{"name":"x"}}]}')
+    (tmp_path / "l.json").write_text(
+        '{"kind":"List","apiVersion":"v1","items":[{"kind":"Secret","apiVersion":"v1","metadata":{"name":"x"}}]}'
+    )
     assert [m.title for m in load([tmp_path / "l.json"])] == ["Secret x"]
 
 

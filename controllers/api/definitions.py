@@ -1,0 +1,25 @@
+"""The CustomResourceDefinitions that this release installs."""
+
+from __future__ import annotations
+
+from controllers.api.externalsecret import ExternalSecret
+from controllers.api.externalsecret_v1beta1 import ExternalSecretV1Beta1
+from controllers.api.secretstore import ClusterSecretStore, ClusterSecretStoreV1Beta1, SecretStore, SecretStoreV1Beta1
+from eso_core.meta import JsonObject
+from eso_core.model import Resource, crd_for
+
+__all__ = ["all_crds"]
+
+_LABELS = {"external-secrets.io/component": "controller"}
+
+# The first version of each kind is the one that is stored.
+_KINDS: tuple[tuple[type[Resource], ...], ...] = (
+    (ClusterSecretStore, ClusterSecretStoreV1Beta1),
+    (ExternalSecret, ExternalSecretV1Beta1),
+    (SecretStore, SecretStoreV1Beta1),
+)
+
+
+def all_crds() -> list[JsonObject]:
+    """All definitions, sorted by name."""
+    return [crd_for(*versions, labels=_LABELS) for versions in _KINDS]
