@@ -9,6 +9,7 @@ from eso_core.manager.leader import LeaderElector, LeaseClient
 from eso_core.manager.manager import Manager
 from eso_core.manager.options import LeaderElectionOptions, ManagerOptions, MetricsServerOptions
 from eso_core.manager.runnable import Runnable
+from eso_core.manager.signals import stop_on_signals
 
 __all__ = [
     "CheckResult",
@@ -21,4 +22,5 @@ __all__ = [
     "ManagerOptions",
     "MetricsServerOptions",
     "Runnable",
+    "stop_on_signals",
 ]

@@ -1,0 +1,162 @@
+"""The front door: an operator in one file.
+
+    from eso_core.builder import Context, Operator, Request, Result
+
+    operator = Operator("websites", leader_election=True)
+
+    @operator.controller(Website, owns=[DEPLOYMENT], workers=4)
+    async def reconcile(ctx: Context, request: Request) -> Result:
+        site = await ctx.client.get(Website, request.key)
+        ...
+        return Result.after(minutes=5)
+
+    operator.run()
+
+Whatever this form cannot say, `Manager.controller(...)` and `ControllerBuilder` can: `operator.on_manager` gives access to the
+manager before it runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from eso_core.cache import Kind
+from eso_core.client import load_config
+from eso_core.controller import (
+    Context,
+    ControllerBuilder,
+    Handler,
+    Predicate,
+    Reconcile,
+    Request,
+    Result,
+    StaleCache,
+    TerminalError,
+    predicates,
+)
+from eso_core.manager import LeaderElectionOptions, Manager, ManagerOptions, stop_on_signals
+
+__all__ = [
+    "Context",
+    "ControllerBuilder",
+    "Manager",
+    "Operator",
+    "Request",
+    "Result",
+    "StaleCache",
+    "TerminalError",
+    "predicates",
+]
+
+F = TypeVar("F", bound=Reconcile)
+
+
+class Operator:
+    """Controllers, and how to run them, declared before anything runs.
+
+    Args:
+        name: of the program: user agent, name of the lease.
+        leader_election: True for a lease called like the program in the pod's namespace, or the options of one.
+        kubeconfig: a file; by default `KUBECONFIG`, the pod's service account, or `~/.kube/config`.
+        context: of the kubeconfig.
+        namespaces: to watch; all by default.
+        metrics_addr: `host:port` of `/metrics`; "0" means none.
+        health_addr: `host:port` of `/healthz` and `/readyz`; "0" means none.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        leader_election: bool | LeaderElectionOptions = False,
+        kubeconfig: str | None = None,
+        context: str | None = None,
+        namespaces: Sequence[str] = (),
+        metrics_addr: str = ":8080",
+        health_addr: str = ":8081",
+    ) -> None:
+        if isinstance(leader_election, bool):
+            election = LeaderElectionOptions(name) if leader_election else None
+        else:
+            election = leader_election
+        self.name = name
+        self._kubeconfig = kubeconfig
+        self._context = context
+        self._options = ManagerOptions(
+            leader_election=election,
+            namespaces=tuple(namespaces),
+            metrics_addr=metrics_addr,
+            health_addr=health_addr,
+        )
+        self._steps: list[Callable[[Manager], object]] = []
+
+    def controller(
+        self,
+        kind: Kind,
+        *,
+        predicates: Sequence[Predicate] = (),
+        owns: Sequence[Kind] = (),
+        watches: Mapping[Kind, Handler] | None = None,
+        workers: int = 1,
+        name: str = "",
+        **options: Any,
+    ) -> Callable[[F], F]:
+        """Declares the decorated function as the reconciler of `kind`.
+
+        Args:
+            kind: each of its objects is a request.
+            predicates: which of its events count.
+            owns: kinds whose changes reconcile their controlling owner.
+            watches: other kinds, with the handlers that say which requests they concern.
+            workers: reconciles at a time.
+            name: of the controller; the kind in lower case by default.
+            options: the fields of `ControllerOptions`.
+        """
+
+        def declare(reconcile: F) -> F:
+            def build(manager: Manager) -> None:
+                builder = manager.controller(reconcile, name=name).for_(kind, predicates=predicates)
+                for owned in owns:
+                    builder.owns(owned)
+                for watched, handler in (watches or {}).items():
+                    builder.watches(watched, handler)
+                builder.options(max_concurrent=workers, **options)
+
+            self._steps.append(build)
+            return reconcile
+
+        return declare
+
+    def on_manager(self, step: Callable[[Manager], object]) -> Callable[[Manager], object]:
+        """Calls `step` with the manager before it runs: for indexes, checks, further runnables. Usable as a decorator."""
+        self._steps.append(step)
+        return step
+
+    async def manager(self) -> Manager:
+        """A new manager with everything declared so far.
+
+        Raises:
+            ConfigError: no usable configuration was found.
+        """
+        config = await load_config(self._kubeconfig, self._context)
+        manager = Manager(config, options=self._options, user_agent=self.name)
+        for step in self._steps:
+            step(manager)
+        return manager
+
+    async def serve(self) -> None:
+        """Runs until stopped by a signal, or until a part fails.
+
+        Raises:
+            ManagerError: a part failed.
+            LeaderElectionLost: another process may lead now.
+        """
+        manager = await self.manager()
+        with stop_on_signals(manager):
+            await manager.run()
+
+    def run(self) -> None:
+        """`serve` on an event loop of its own: the last line of a program."""
+        asyncio.run(self.serve())
