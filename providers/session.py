@@ -42,8 +42,10 @@ class SessionClient(SecretsClient):
     async def get_secret(self, ref: RemoteRef) -> bytes:
         client = self._client
         if isinstance(client, DocumentClient):
-            return client.select(await self._document(client, ref.document), ref)
-        return await self._once(self._values, self._shared.values, ref, lambda: client.get_secret(ref))
+            value: bytes = client.select(await self._document(client, ref.document), ref)
+            return value
+        answer: bytes = await self._once(self._values, self._shared.values, ref, lambda: client.get_secret(ref))
+        return answer
 
     async def get_secret_map(self, ref: RemoteRef) -> dict[str, bytes]:
         client = self._client

@@ -69,7 +69,7 @@ async def connect(spec: VaultSpec, ctx: StoreContext, *, log_in: bool = True) ->
     auth_namespace = (spec.auth.namespace if spec.auth is not None else None) or spec.namespace or ""
     login = choose_login(spec.auth, ctx, namespace=auth_namespace) if log_in else None
     ca = await ctx.resolver.ca_bundle(spec.ca_bundle, spec.ca_provider)
-    tls = tls_context(ca, *await _client_certificate(spec, ctx, with_auth=log_in))
+    tls = tls_context(ca, await _client_certificate(spec, ctx, with_auth=log_in))
     tracked = bool(spec.read_your_writes or spec.forward_inconsistent)
     http = VaultHttp(
         spec.server,
@@ -92,25 +92,23 @@ async def connect(spec: VaultSpec, ctx: StoreContext, *, log_in: bool = True) ->
     return connection
 
 
-async def _client_certificate(
-    spec: VaultSpec, ctx: StoreContext, *, with_auth: bool
-) -> tuple[tuple[bytes, bytes] | None, str]:
-    """The certificate and key to show, and how an error about them begins."""
+async def _client_certificate(spec: VaultSpec, ctx: StoreContext, *, with_auth: bool) -> tuple[bytes, bytes] | None:
+    """The certificate and key that the client shows."""
     auth = spec.auth
     if with_auth and auth is not None and auth.cert is not None and chosen_method(auth) == "cert":
         if auth.cert.client_cert is None or auth.cert.secret_ref is None:
             raise InvalidSpec("logging in to Vault with a TLS certificate: both clientCert and secretRef are required")
         certificate = await ctx.resolver.secret_value(auth.cert.client_cert, default_key="tls.crt")
         key = await ctx.resolver.secret_value(auth.cert.secret_ref, default_key="tls.key")
-        return (certificate, key), "error from Client TLS Auth"
+        return certificate, key
     tls = spec.tls
     if tls is None or (tls.cert_secret_ref is None and tls.key_secret_ref is None):
-        return None, ""
+        return None
     if tls.cert_secret_ref is None or tls.key_secret_ref is None:
         raise InvalidSpec("when provided, both ClientTLS.ClientCert and ClientTLS.SecretRef should be provided")
     certificate = await ctx.resolver.secret_value(tls.cert_secret_ref, default_key="tls.crt")
     key = await ctx.resolver.secret_value(tls.key_secret_ref, default_key="tls.key")
-    return (certificate, key), "error from Client TLS Auth"
+    return certificate, key
 
 
 def _retry_policy(settings: RetrySettings | None) -> RetryPolicy:

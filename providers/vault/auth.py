@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from providers.errors import BrokenReference, ErrorKind, InvalidSpec, NotSupported, ProviderError
 from providers.interface import StoreContext
@@ -19,6 +18,8 @@ from providers.vault.spec import (
     VaultCertAuth,
     VaultJwtAuth,
     VaultKubernetesAuth,
+    VaultLdapAuth,
+    VaultUserPassAuth,
 )
 from providers.vault.token import Login, Token, token_from
 
@@ -109,9 +110,7 @@ def _kubernetes(spec: VaultKubernetesAuth, ctx: StoreContext, namespace: str) ->
 async def _kubernetes_jwt(spec: VaultKubernetesAuth, ctx: StoreContext) -> str:
     if spec.service_account_ref is not None:
         try:
-            return await ctx.resolver.service_account_token(
-                spec.service_account_ref, expiration_seconds=_TOKEN_SECONDS
-            )
+            return await ctx.resolver.service_account_token(spec.service_account_ref, expiration_seconds=_TOKEN_SECONDS)
         except ProviderError:
             # Clusters that refuse token requests may still keep a token in a Secret of the ServiceAccount.
             try:
@@ -138,13 +137,15 @@ def _own_token(path: str) -> str:
         ) from exc
 
 
-def _password(method: str, spec: Any, ctx: StoreContext, namespace: str) -> Login:
+def _password(method: str, spec: VaultLdapAuth | VaultUserPassAuth, ctx: StoreContext, namespace: str) -> Login:
     default = "ldap" if method == "LDAP" else "userpass"
 
     async def login(http: VaultHttp) -> Token:
         username = spec.username.strip()
         if not username:
             raise InvalidSpec(f"logging in to Vault with {method}: the username is empty")
+        if spec.secret_ref is None:
+            raise InvalidSpec(f"logging in to Vault with {method}: secretRef is missing: it names the password")
         password = await ctx.resolver.secret_text(spec.secret_ref)
         path = f"auth/{spec.path or default}/login/{username}"
         return await _log_in(http, ctx, method, path, {"password": password}, namespace)
@@ -217,5 +218,3 @@ async def _log_in(
     if token is None:
         raise ProviderError(f"{doing}: the answer holds no token: check that the role gives one", kind=ErrorKind.SPEC)
     return token
-
-

@@ -250,5 +250,3 @@ async def _each(items: Iterable[T], fetch: Callable[[T], Awaitable[U]]) -> list[
     async with TaskScope("vault find") as scope:
         tasks = [scope.spawn(one(item), name="vault find") for item in items]
     return [task.result() for task in tasks]
-
-

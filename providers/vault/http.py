@@ -285,7 +285,7 @@ class VaultHttp:
         text = f"{where}: {status}: {reason}"
         match status:
             case 403:
-                return self._refused(text)
+                raise VaultRefused(f"{text}: check that the token is valid and that its policies allow this")
             case 503 if "sealed" in reason.lower():
                 raise Unavailable(f"{text}: unseal the Vault at {self.server}")
             case 412 | 429:
@@ -294,9 +294,6 @@ class VaultHttp:
                 raise Unavailable(text)
             case _:
                 raise ProviderError(text, kind=ErrorKind.DATA)
-
-    def _refused(self, text: str) -> None:
-        raise VaultRefused(f"{text}: check that the token is valid and that its policies allow this")
 
 
 def _answer(raw: bytes, where: str) -> Answer:
@@ -337,5 +334,3 @@ def _reason(exc: BaseException) -> str:
         text = inner.strerror
         return text.partition("[")[0].strip() or text
     return str(inner) or type(inner).__name__
-
-

@@ -13,13 +13,12 @@ from providers.errors import InvalidSpec
 __all__ = ["tls_context"]
 
 
-def tls_context(ca: bytes | None, certificate: tuple[bytes, bytes] | None, *, failure: str) -> ssl.SSLContext | None:
+def tls_context(ca: bytes | None, certificate: tuple[bytes, bytes] | None) -> ssl.SSLContext | None:
     """A client context, or None when the system's defaults do.
 
     Args:
         ca: PEM certificates that replace the system's roots.
         certificate: PEM certificate chain and PEM key of the client.
-        failure: How the error starts when the pair cannot be used.
 
     Raises:
         InvalidSpec: There is no certificate in ``ca``, or the pair does not fit together.
@@ -43,7 +42,9 @@ def tls_context(ca: bytes | None, certificate: tuple[bytes, bytes] | None, *, fa
                 context.load_cert_chain(path, password=lambda: b"")
         except (ssl.SSLError, OSError, ValueError) as exc:
             reason = getattr(exc, "reason", None) or type(exc).__name__
-            raise InvalidSpec(f'{failure}: "{str(reason).replace("_", " ").lower()}": check certificate and key') from exc
+            raise InvalidSpec(
+                f'error from Client TLS Auth: "{str(reason).replace("_", " ").lower()}": check certificate and key'
+            ) from exc
     return context
 
 

@@ -145,9 +145,7 @@ class TokenKeeper:
                 "PUT", "auth/token/revoke-self", call="RevokeSelf", token=current.value, namespace=self._namespace
             )
         except ProviderError as exc:
-            raise ProviderError(
-                f"error while revoking token: {exc}", kind=exc.kind, retryable=exc.retryable
-            ) from exc
+            raise ProviderError(f"error while revoking token: {exc}", kind=exc.kind, retryable=exc.retryable) from exc
 
     async def _log_in(self) -> Token:
         assert self._login is not None
@@ -183,5 +181,3 @@ class TokenKeeper:
             renewed = Token(renewed.value, renewed.obtained, renewed.lease, renewable=False, ours=renewed.ours)
         self._token = renewed
         return renewed
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -45,6 +46,15 @@ async def _read(pool: ClientPool, store: Any, namespace: str, ref: RemoteRef) ->
         return await client.get_secret(ref)
 
 
+async def _until(condition: Callable[[], bool]) -> None:
+    """Lets the other tasks run until the condition holds."""
+    for _ in range(1000):
+        if condition():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("the condition does not come true")
+
+
 async def test_a_session_fetches_a_document_once_whatever_number_of_properties(
     pool: Any, recorder: Any, store_of: Any
 ) -> None:
@@ -65,11 +75,11 @@ async def test_a_session_fetches_a_document_once_whatever_number_of_properties(
 async def test_a_missing_secret_is_remembered_within_the_session_but_other_failures_are_not(
     pool: Any, recorder: Any, store_of: Any
 ) -> None:
-    """"There is no such secret" is an answer; "I cannot tell" is none."""
+    """ "There is no such secret" is an answer; "I cannot tell" is none."""
     async with pool.session("ns") as session:
         client = await session.client(store_of())
         for _ in range(2):
-            with pytest.raises(NoSecret, match="^Secret does not exist$"):
+            with pytest.raises(NoSecret, match=r"^Secret does not exist$"):
                 await client.get_secret(RemoteRef("gone"))
         assert len(recorder.requests) == 1
 
@@ -84,9 +94,7 @@ async def test_a_missing_secret_is_remembered_within_the_session_but_other_failu
     await pool.aclose()
 
 
-async def test_reads_of_many_sessions_at_the_same_time_are_one_request(
-    pool: Any, recorder: Any, store_of: Any
-) -> None:
+async def test_reads_of_many_sessions_at_the_same_time_are_one_request(pool: Any, recorder: Any, store_of: Any) -> None:
     """Also finds; different properties of one document share it, different stores share nothing."""
     gate = asyncio.Event()
     recorder.pause = gate.wait
@@ -102,13 +110,10 @@ async def test_reads_of_many_sessions_at_the_same_time_are_one_request(
     recorder.requests.clear()
     gate.clear()
     async with TaskScope("test") as scope:
-        reads = [
-            scope.spawn(_read(pool, store_of(), "ns", RemoteRef("a", f"p{n}")), name="read") for n in range(20)
-        ]
+        reads = [scope.spawn(_read(pool, store_of(), "ns", RemoteRef("a", f"p{n}")), name="read") for n in range(20)]
         others = [scope.spawn(_read(pool, store_of("other"), "ns", RemoteRef("a")), name="read") for _ in range(5)]
         finds = [scope.spawn(find(store_of()), name="find") for _ in range(5)]
-        while len(recorder.requests) < 2 or not recorder.finds:
-            await asyncio.sleep(0)
+        await _until(lambda: len(recorder.requests) >= 2 and len(recorder.finds) >= 1)
         gate.set()
     assert [task.result() for task in reads] == [f"A/p{n}".encode() for n in range(20)]
     assert all(task.result() == b"A" for task in others)
@@ -127,8 +132,7 @@ async def test_one_session_that_is_cancelled_does_not_take_the_read_from_the_oth
     recorder.pause = gate.wait
     async with TaskScope("test") as scope:
         first = scope.spawn(_read(pool, store_of(), "ns", RemoteRef("a")), name="first")
-        while len(recorder.requests) < 2:
-            await asyncio.sleep(0)
+        await _until(lambda: len(recorder.requests) == 2)
         second = scope.spawn(_read(pool, store_of(), "ns", RemoteRef("a")), name="second")
         await asyncio.sleep(0)
         first.cancel()
@@ -266,8 +270,7 @@ async def test_a_store_that_goes_while_it_is_being_opened_is_closed_behind_its_u
     recorder.pause = gate.wait
     async with TaskScope("test") as scope:
         reader = scope.spawn(_read(pool, store_of(), "ns", RemoteRef("a")), name="reader")
-        while not recorder.contexts:
-            await asyncio.sleep(0)
+        await _until(lambda: len(recorder.contexts) == 1)
         pool.store_gone(StoreKey("SecretStore", "ns", "s"))
         gate.set()
     assert reader.result() == b"A"

@@ -82,9 +82,9 @@ async def test_what_is_missing_is_named(kube: Any, store_of: Any) -> None:
     assert not caught.value.retryable
     assert reader.sources == {Source("Secret", "ns", "cred"): ""}
     kube.put("Secret", "ns", "cred", other="x")
-    with pytest.raises(ProviderError, match='^cannot find secret data for key: "key"$'):
+    with pytest.raises(ProviderError, match=r'^cannot find secret data for key: "key"$'):
         await reader.secret_value(Selector())
-    with pytest.raises(ProviderError, match='^cannot find secret data for key: ""$'):
+    with pytest.raises(ProviderError, match=r'^cannot find secret data for key: ""$'):
         await reader.secret_value(Selector(key=None))
 
 
@@ -109,7 +109,7 @@ async def test_a_ca_bundle_wins_and_may_be_encoded_once_or_twice(kube: Any, stor
 @pytest.mark.parametrize("bundle", [b"nonsense!", base64.b64encode(b"nonsense"), b"-----BEGIN CERTIFICATE-----\nAA\n"])
 async def test_a_ca_bundle_that_is_no_certificate_is_refused(kube: Any, store_of: Any, bundle: bytes) -> None:
     """Before anybody connects."""
-    with pytest.raises(InvalidSpec, match="^failed to decode ca bundle: "):
+    with pytest.raises(InvalidSpec, match=r"^failed to decode ca bundle: "):
         await resolver(kube, store_of).ca_bundle(bundle, None)
 
 
@@ -146,7 +146,7 @@ async def test_a_ca_of_another_namespace_is_only_for_cluster_stores(kube: Any, s
     assert kube.reads == []
     assert await resolver(kube, store_of).ca_bundle(None, CA(namespace="ns")) == pem
     assert await resolver(kube, store_of, cluster=True).ca_bundle(None, CA(namespace="b")) == pem
-    with pytest.raises(InvalidSpec, match="^missing namespace on caProvider secret$"):
+    with pytest.raises(InvalidSpec, match=r"^missing namespace on caProvider secret$"):
         await resolver(kube, store_of, cluster=True).ca_bundle(None, CA())
 
 
@@ -169,15 +169,15 @@ async def test_a_service_account_token_is_requested_in_the_right_namespace(kube:
 async def test_old_clusters_keep_the_token_in_a_secret(kube: Any, store_of: Any) -> None:
     """The first Secret of the account with a token wins."""
     reader = resolver(kube, store_of)
-    with pytest.raises(ProviderError, match='^cannot get Kubernetes service account "sa"$'):
+    with pytest.raises(ProviderError, match=r'^cannot get Kubernetes service account "sa"$'):
         await reader.legacy_service_account_token(Account())
     kube.put("ServiceAccount", "ns", "sa")
-    with pytest.raises(ProviderError, match='^cannot find secrets bound to service account: "sa"$'):
+    with pytest.raises(ProviderError, match=r'^cannot find secrets bound to service account: "sa"$'):
         await reader.legacy_service_account_token(Account())
     kube.put("ServiceAccount", "ns", "sa", secrets=[{"name": "pull"}, {"name": "tok"}])
     kube.put("Secret", "ns", "pull", config="{}")
     kube.put("Secret", "ns", "tok", other="x")
-    with pytest.raises(ProviderError, match='^cannot find token in secrets bound to service account: "sa"$'):
+    with pytest.raises(ProviderError, match=r'^cannot find token in secrets bound to service account: "sa"$'):
         await reader.legacy_service_account_token(Account())
     kube.put("Secret", "ns", "tok", token="jwt")
     assert await reader.legacy_service_account_token(Account()) == "jwt"
