@@ -173,10 +173,10 @@ class EventSink:
                 error = failed
             except Exception as failed:
                 self._dropped.labels("error").inc()
-                _log.error("event not recorded", event=str(series.key), exc_info=failed)
+                _log.error("event not recorded", name=str(series.key), exc_info=failed)
                 return
         self._dropped.labels("unavailable").inc()
-        _log.warning("event not recorded", event=str(series.key), tries=self._options.tries, error=str(error))
+        _log.warning("event not recorded", name=str(series.key), tries=self._options.tries, error=str(error))
 
     async def _once(self, series: SeriesWrite) -> None:
         if series.created:
@@ -194,7 +194,7 @@ class EventSink:
                 await self._writer.create(series.create_body())
             except AlreadyExists:
                 # An earlier try arrived although its answer did not.
-                _log.debug("event exists already", event=str(series.key))
+                _log.debug("event exists already", name=str(series.key))
         series.created = True
         series.written()
 
@@ -203,7 +203,7 @@ class EventSink:
         reason = "namespace-terminating" if terminating or isinstance(error, NotFound) else "refused"
         self._dropped.labels(reason).inc()
         if reason == "refused":
-            _log.warning("event refused by the server", event=str(series.key), error=str(error))
+            _log.warning("event refused by the server", name=str(series.key), error=str(error))
 
 
 def clipped(text: str, limit: int) -> str:
