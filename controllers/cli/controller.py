@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from pathlib import Path
 
 from controllers.cli.flags import FlagParser, add_bool, address, duration, positive_int
 from controllers.operator import Operator
 from eso_core.client import load_config
 from eso_core.log import configure_logging, get_logger
+from eso_core.manager import LeaderElectionOptions
 
 __all__ = ["add_arguments", "operator_options", "run"]
 
@@ -160,6 +162,38 @@ def check(parser: FlagParser, args: argparse.Namespace) -> None:
     )
     if not lease > renew > 1.2 * retry > 0:
         parser.error("leader election needs lease-duration > renew-deadline > 1.2 x retry-period > 0")
+
+
+def operator_options(args: argparse.Namespace) -> OperatorOptions:
+    """What the flags say, as the operator takes it."""
+    election = None
+    if args.enable_leader_election:
+        election = LeaderElectionOptions(
+            name=args.leader_election_id,
+            lease_duration=args.leader_election_lease_duration,
+            renew_deadline=args.leader_election_renew_deadline,
+            retry_period=args.leader_election_retry_period,
+        )
+    certificates = Path(args.metrics_cert_dir) if args.metrics_cert_dir else None
+    return OperatorOptions(
+        namespace=args.namespace,
+        controller_class=args.controller_class,
+        concurrent=args.concurrent,
+        client_qps=args.client_qps,
+        client_burst=args.client_burst,
+        store_requeue_interval=args.store_requeue_interval,
+        enable_secret_store_reconciler=args.enable_secret_store_reconciler,
+        enable_cluster_store_reconciler=args.enable_cluster_store_reconciler,
+        enable_flood_gate=args.enable_flood_gate,
+        metrics_addr=args.metrics_addr,
+        health_addr=args.live_addr,
+        metrics_secure=args.metrics_secure,
+        metrics_auth=args.metrics_auth,
+        metrics_cert_file=str(certificates / args.metrics_cert_name) if certificates else "",
+        metrics_key_file=str(certificates / args.metrics_key_name) if certificates else "",
+        extended_metric_labels=args.enable_extended_metric_labels,
+        leader_election=election,
+    )
 
 
 async def run(args: argparse.Namespace, stop: asyncio.Event) -> int:

@@ -19,6 +19,8 @@ from controllers.cli.devstate import DevState, DevStateError
 from controllers.cli.flags import FlagParser, address, positive_int
 from controllers.cli.manifests import Manifest, ManifestError
 from controllers.operator import Operator, OperatorOptions
+from eso_core.aio import TaskScope
+from eso_core.cache import CachedObject
 from eso_core.client import Client, load_config
 from eso_core.log import configure_logging
 from eso_core.testing.apiserver import ApiServer, ApiServerOptions

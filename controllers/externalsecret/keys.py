@@ -226,7 +226,8 @@ def valid_keys(values: Mapping[str, bytes]) -> dict[str, bytes]:
     """The map without the empty key.
 
     Raises:
-        KeysRefused: a key that the API server does not take in a Secret: too long, or not of `A-Za-z0-9-._`.
+        KeysRefused: a key is too long, or has a character that conversion would have replaced. (Letters and digits of
+            other scripts pass: a template may pick the value up under another key. The API server refuses the rest.)
     """
     tip = "invalid secret keys (TIP: use rewrite or conversionStrategy to change keys): "
     for key in sorted(values, key=str.encode):
@@ -237,7 +238,7 @@ def valid_keys(values: Mapping[str, bytes]) -> dict[str, bytes]:
                 f"{tip}key has length {size} but max is {_MAX_KEY_BYTES}: (following is truncated): {shown}"
             )
         for char in key:
-            if not (char.isascii() and (char.isalnum() or char in "-._")):
+            if not _kept(char):
                 raise KeysRefused(
                     f"{tip}key has invalid character {char}, only alphanumeric, '-', '.' and '_' are allowed: {key}"
                 )

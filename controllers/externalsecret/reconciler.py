@@ -398,7 +398,7 @@ class _Sync:
             case _:
                 message = Message.UPDATE
         self._report.failed(text)
-        await self._report.status(Outcome(Reason.ERROR, message))
+        await self._report.status(Outcome(Reason.ERROR, message, binding=self._plan.target.name))
         return _wake_in(conflict_retry_after(self._plan.refresh))
 
     async def _fail(self, message: Message, error: Exception, *, retry: bool, text: str = "") -> Result | None:
