@@ -26,7 +26,7 @@ class ResourceLike(Protocol):
     namespaced: ClassVar[bool]
 
     @classmethod
-    def decode(cls, data: Any) -> Any:
+    def decode(cls, raw: Any, /) -> Any:
         """An object from bytes or decoded JSON; raises ``DecodeError``."""
         ...
 

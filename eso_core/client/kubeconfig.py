@@ -161,7 +161,7 @@ def _pem(section: JsonObject, key: str, where: str) -> Pem | None:
     data = section.get(f"{key}-data")
     if data:
         try:
-            return Pem(data=base64.b64decode(data, validate=False))
+            return Pem(data=base64.b64decode("".join(str(data).split()), validate=True))
         except (binascii.Error, ValueError):
             raise ConfigError(f"reading {where}: {key}-data is no valid base64: fix it") from None
     path = section.get(key)

@@ -100,7 +100,10 @@ class OidcCredentials:
             raise ConfigError(f"{doing}: it expired and there is no refresh-token: log in again")
         context = make_context(settings.ca.read("the OIDC CA certificate") if settings.ca else b"")
         form = {"grant_type": "refresh_token", "refresh_token": self._refresh_token, "client_id": settings.client_id}
-        auth = aiohttp.BasicAuth(settings.client_id, settings.client_secret) if settings.client_secret else None
+        headers = {}
+        if settings.client_secret:
+            pair = base64.b64encode(f"{settings.client_id}:{settings.client_secret}".encode()).decode()
+            headers["Authorization"] = f"Basic {pair}"
         try:
             async with clock.timeout(_REQUEST_SECONDS):
                 async with aiohttp.ClientSession(
@@ -110,7 +113,7 @@ class OidcCredentials:
                         endpoint = _field(await response.read(), "token_endpoint") if response.status == 200 else ""
                     if not endpoint:
                         raise ConfigError(f"{doing}: {settings.issuer_url} has no OIDC discovery document")
-                    async with session.post(endpoint, data=form, auth=auth) as response:
+                    async with session.post(endpoint, data=form, headers=headers) as response:
                         body, status = await response.read(), response.status
         except (aiohttp.ClientError, TimeoutError) as exc:
             raise ConfigError(f"{doing}: {settings.issuer_url} cannot be reached: {type(exc).__name__}") from exc

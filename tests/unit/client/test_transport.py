@@ -128,9 +128,10 @@ async def test_a_request_times_out_and_keeps_the_last_error(server) -> None:
 
 async def test_a_silent_server_times_out(server) -> None:
     """C-03: a request without an answer ends at its limit."""
-    gate = asyncio.Event()
+    gate, arrived = asyncio.Event(), asyncio.Event()
 
     async def never(request: web.Request, _: bytes) -> web.StreamResponse:
+        arrived.set()
         await gate.wait()
         return web.Response()
 
@@ -139,8 +140,7 @@ async def test_a_silent_server_times_out(server) -> None:
     async with Client(ClientConfig(server=server.url), clock=clock) as client, TaskScope("t") as scope:
         seen: list[BaseException] = []
         task = scope.spawn(client.get(SECRET, KEY), name="get", on_error=seen.append)
-        while not server.seen:
-            await asyncio.sleep(0)
+        await arrived.wait()
         await clock.advance(60)
         await asyncio.wait({task})
         gate.set()
@@ -241,7 +241,7 @@ async def test_a_token_file_is_read_again(server, tmp_path: Path) -> None:
 
 async def test_a_missing_token_file_is_a_configuration_error(tmp_path: Path) -> None:
     """The message names the file and never its content."""
-    with pytest.raises(ConfigError, match="reading the bearer token in .*nope.*check the file"):
+    with pytest.raises(ConfigError, match=r"reading the bearer token in .*nope.*check the file"):
         await FileToken(str(tmp_path / "nope")).get(SystemClock())
 
 
