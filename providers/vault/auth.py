@@ -71,8 +71,11 @@ def _static_token(auth: VaultAuth, ctx: StoreContext) -> Login:
 
     async def login(http: VaultHttp) -> Token:
         value = await ctx.resolver.secret_text(selector)
+        where = f'reading the Vault token: key "{selector.key}" of Secret "{selector.name}"'
         if not value:
-            raise BrokenReference(f'reading the Vault token: key "{selector.key}" of Secret "{selector.name}" is empty')
+            raise BrokenReference(f"{where} is empty")
+        if any(char in value for char in "\r\n\0"):
+            raise BrokenReference(f"{where} contains a line break: remove it (files often end in one)")
         return Token(value, ctx.clock.monotonic(), None)
 
     return login

@@ -191,10 +191,7 @@ class VaultHttp:
         for name, value in headers:
             if any(char in value or char in name for char in "\r\n\0"):
                 # The value may be a token, so only the header's name is told.
-                raise InvalidSpec(
-                    f"sending header {name!r} to Vault: its value contains a line break: remove it "
-                    "(a token Secret made from a file often ends in one)"
-                )
+                raise InvalidSpec(f"sending header {name!r} to Vault: its value contains a line break: remove it")
         return headers
 
     async def _send(
