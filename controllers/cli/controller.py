@@ -7,7 +7,7 @@ import asyncio
 from pathlib import Path
 
 from controllers.cli.flags import FlagParser, add_bool, address, duration, positive_int
-from controllers.operator import Operator
+from controllers.operator import Operator, OperatorOptions
 from eso_core.client import load_config
 from eso_core.log import configure_logging, get_logger
 from eso_core.manager import LeaderElectionOptions
@@ -125,13 +125,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="external-secrets-controller",
         help="name of the Lease (default external-secrets-controller)",
     )
-    for name, default in (("lease-duration", 15.0), ("renew-deadline", 10.0), ("retry-period", 2.0)):
+    for name, seconds in (("lease-duration", 15.0), ("renew-deadline", 10.0), ("retry-period", 2.0)):
         election.add_argument(
             f"--leader-election-{name}",
             type=duration,
-            default=default,
+            default=seconds,
             metavar="DURATION",
-            help=f"(default {default:g}s)",
+            help=f"(default {seconds:g}s)",
         )
 
     logs = parser.add_argument_group("logs")

@@ -23,7 +23,8 @@ from eso_core.aio import TaskScope
 from eso_core.cache import CachedObject
 from eso_core.client import Client, load_config
 from eso_core.log import configure_logging
-from eso_core.testing.apiserver import ApiServer, ApiServerOptions
+from eso_core.testing.apiserver.options import ApiServerOptions
+from eso_core.testing.apiserver.server import ApiServer
 
 __all__ = ["add_arguments", "check", "run"]
 
