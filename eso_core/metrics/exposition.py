@@ -71,12 +71,22 @@ def _text_name(metric: Metric) -> str:
 
 
 def _line(sample: Sample) -> str:
+    value = _short(go_float(sample.value))
     if not sample.labels:
-        return f"{sample.name} {go_float(sample.value)}\n"
+        return f"{sample.name} {value}\n"
     labels = ",".join(
         [
-            '{}="{}"'.format(label, value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\""))
-            for label, value in sample.labels.items()
+            '{}="{}"'.format(label, _escaped(_short(text) if label == "le" else text))
+            for label, text in sample.labels.items()
         ]
     )
-    return f"{sample.name}{{{labels}}} {go_float(sample.value)}\n"
+    return f"{sample.name}{{{labels}}} {value}\n"
+
+
+def _short(number: str) -> str:
+    # In this format Go prints whole numbers without a fraction, and queries compare bucket bounds as text.
+    return number.removesuffix(".0")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
