@@ -15,7 +15,7 @@ from eso_core.testing.apiserver.builtin import schemas
 from eso_core.testing.apiserver.builtin.typetable import Field, FieldType, Type
 from eso_core.testing.apiserver.schema import gotext
 
-__all__ = ["WrongType", "base64_problem", "decode", "normalize"]
+__all__ = ["WrongType", "base64_problem", "decode", "decode_time", "normalize"]
 
 JsonObject = dict[str, Any]
 
@@ -146,7 +146,7 @@ def _value(owner: Type, kind: FieldType, value: Any, path: str, shown: str, unkn
             raise WrongType(problem)
         return value.replace("\n", "").replace("\r", "") if "\n" in value or "\r" in value else value
     elif base in ("time", "microtime"):
-        return _time(owner, value, path)
+        return decode_time(value)
     elif base == "strings":
         if not isinstance(value, list):
             raise _mismatch(owner, path, value, kind.go)
@@ -171,7 +171,8 @@ def _integer(owner: Type, kind: FieldType, value: Any, path: str) -> Any:
     return value
 
 
-def _time(owner: Type, value: Any, path: str) -> str:
+def decode_time(value: Any) -> str:
+    """A time in RFC 3339 form. Raises `WrongType`."""
     if not isinstance(value, str):
         raise WrongType(f"json: cannot unmarshal {_json_type(value)} into Go value of type string")
     if not _TIME.fullmatch(value):

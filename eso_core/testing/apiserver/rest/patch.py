@@ -6,8 +6,10 @@ from typing import Any, Final
 
 from eso_core.meta import jsonpatch, mergepatch
 from eso_core.testing.apiserver import errors
+from eso_core.testing.apiserver.builtin import restore, schemas
 from eso_core.testing.apiserver.errors import StatusError, bad_request, unsupported_media_type
 from eso_core.testing.apiserver.patch import strategic
+from eso_core.testing.apiserver.patch.operations import operations_problem
 from eso_core.testing.apiserver.rest import body as bodies
 from eso_core.testing.apiserver.rest import ownership
 from eso_core.testing.apiserver.rest.body import Unreadable
@@ -118,7 +120,8 @@ class _Change:
 
     def _apply(self, live: JsonObject) -> tuple[Any, str | None, list[str]]:
         if self._media == JSON_PATCH:
-            return self._json_patch(live), None, []
+            patched, complaints = self._json_patch(live)
+            return patched, None, complaints
         parsed = self._parse(dict)
         if self._media == MERGE:
             if parsed.value is None:
@@ -129,7 +132,12 @@ class _Change:
             merged = strategic.apply(live, value, self._call.resource.strategy.schema(self._call.version))
         except strategic.PatchError as error:
             raise bad_request(str(error)) from error
-        return merged, _go_map(value), parsed.duplicates
+        shown = _go_map(value)
+        kind = schemas.type_for(self._call.resource.group, self._call.version.name, self._call.resource.kind)
+        problem = restore.problem(kind, merged) if kind is not None else ""
+        if problem:
+            raise _bad_patch(shown, problem)
+        return merged, shown, parsed.duplicates
 
     def _parse(self, wanted: type) -> bodies.Body:
         try:
@@ -142,13 +150,18 @@ class _Change:
             raise bad_request(f"error decoding patch: {problem}")
         return parsed
 
-    def _json_patch(self, live: JsonObject) -> Any:
-        operations = self._parse(list).value or []
+    def _json_patch(self, live: JsonObject) -> tuple[Any, list[str]]:
+        parsed = self._parse(list)
+        operations = parsed.value or []
+        problem, unknown = operations_problem(operations)
+        if problem:
+            raise bad_request(f"error decoding patch: {problem}")
         if len(operations) > _OPERATIONS_LIMIT:
             text = f"The allowed maximum operations in a JSON patch is {_OPERATIONS_LIMIT}, got {len(operations)}"
             raise StatusError(413, "RequestEntityTooLarge", text)
         try:
-            return jsonpatch.apply(live, operations, lenient=True)
+            complaints = [f"json patch {text}" for text in (*parsed.duplicates, *unknown)]
+            return jsonpatch.apply(live, operations, lenient=True), complaints
         except jsonpatch.JsonPatchError as error:
             raise errors.rejected() from error
 
