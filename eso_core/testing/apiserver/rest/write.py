@@ -68,9 +68,10 @@ class Writer:
             raise StatusError(500, "", "resourceVersion should not be set on objects to be created")
         generated = not obj["metadata"].get("name") and bool(obj["metadata"].get("generateName"))
         metadata.prepare_create(call, obj)
-        strategy.prepare_create(call, obj)
         if not applied:
+            # Before the kind adds fields of its own: nobody owns those.
             obj = ownership.record_create(call, obj)
+        strategy.prepare_create(call, obj)
         found = strategy.validate_create(call, obj)
         if found:
             raise errors.invalid(resource.kind, resource.error_group, obj["metadata"].get("name", ""), found)
