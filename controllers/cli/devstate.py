@@ -61,6 +61,7 @@ class DevState:
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
         self.write(self.path / ".gitignore", b"*\n")
+        os.close(os.open(self.log_file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         # A kubeconfig of an earlier run points at a port where nobody listens; its absence means "not serving yet".
         self.kubeconfig.unlink(missing_ok=True)
         return self

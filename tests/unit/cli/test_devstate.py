@@ -71,4 +71,4 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path, monkeyp
             state.write(state.kubeconfig, b"new")
         monkeypatch.undo()
         assert state.kubeconfig.read_bytes() == b"old"
-        assert sorted(p.name for p in state.path.iterdir()) == [".gitignore", "kubeconfig", "lock"]
+        assert sorted(p.name for p in state.path.iterdir()) == [".gitignore", "eso.log", "kubeconfig", "lock"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -143,6 +144,12 @@ class WholeFloat(int):
 
 def parse_yaml(text: bytes) -> Body:
     """Read YAML (or JSON). Raises `Unreadable`."""
+    if text[:1] == b"{":
+        # What clients send as YAML is mostly JSON, which reads a hundred times faster as such. Its mistakes are told in YAML's words.
+        with contextlib.suppress(Unreadable):
+            body = parse_json(text)
+            if not body.duplicates:
+                return body
     duplicates: list[str] = []
     try:
         loader = _Loader(text.decode("utf-8", "replace"))
