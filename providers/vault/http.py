@@ -152,22 +152,22 @@ class VaultHttp:
             url += "?" + urlencode(query)
         headers = self._request_headers(token, self.namespace if namespace is None else namespace)
         payload = None if body is None else orjson.dumps(body)
-        error: ProviderError | None = None
+        outcome: ProviderError | None = None
         try:
-            for attempt in range(self._retry.retries + 1):
-                if attempt:
-                    await self._clock.sleep(self._retry.wait(self._rng))
-                try:
-                    return await self._send(method, url, headers, payload)
-                except Unavailable as exc:
-                    error = exc
-            assert error is not None
-            raise error
+            return await self._try(method, url, headers, payload)
         except ProviderError as exc:
-            error = exc
+            outcome = exc
             raise
         finally:
-            self._calls.observe(PROVIDER, call, error)
+            self._calls.observe(PROVIDER, call, outcome)
+
+    async def _try(self, method: str, url: str, headers: list[tuple[str, str]], payload: bytes | None) -> Answer | None:
+        for _ in range(self._retry.retries):
+            try:
+                return await self._send(method, url, headers, payload)
+            except Unavailable:
+                await self._clock.sleep(self._retry.wait(self._rng))
+        return await self._send(method, url, headers, payload)
 
     async def aclose(self) -> None:
         """Closes the connections."""
