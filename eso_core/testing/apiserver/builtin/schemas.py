@@ -39,8 +39,14 @@ _PLAIN: Final[dict[str, JsonObject]] = {
     "bytes": {"type": "string", "format": "byte"},
     "intorstring": {"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]},
     "raw": {"type": "object"},
-    "json": {},
-    "schemas": {},
+}
+_EXTENSIONS: Final = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1"
+# Types that any JSON value fits: they have no type, and a name so that tools can show something.
+_ANY: Final = {
+    "JSON": "Any JSON value.",
+    "JSONSchemaPropsOrArray": "A JSON schema, or a list of them.",
+    "JSONSchemaPropsOrBool": "A JSON schema, or true or false.",
+    "JSONSchemaPropsOrStringArray": "A JSON schema, or a list of names.",
 }
 _ZERO: Final[dict[str, Any]] = {"string": "", "bool": False, "int32": 0, "int64": 0, "float": 0}
 
@@ -61,6 +67,8 @@ def components() -> dict[str, JsonObject]:
         "type": "string",
         "format": "date-time",
     }
+    for name, text in _ANY.items():
+        found[f"{_EXTENSIONS}.{name}"] = {"description": text}
     return dict(sorted(found.items()))
 
 
@@ -147,7 +155,7 @@ def _value(kind: FieldType, entry: Field) -> JsonObject:
     if "$ref" in schema:
         # A reference may have no siblings in OpenAPI 3.0; description and extensions go beside an allOf.
         schema = {"allOf": [schema]}
-        if not kind.pointer and entry.always:
+        if kind.is_struct and not kind.pointer:
             schema["default"] = {}
     elif entry.always and kind.base in _ZERO:
         schema["default"] = _ZERO[kind.base]
@@ -157,7 +165,7 @@ def _value(kind: FieldType, entry: Field) -> JsonObject:
 def _item(kind: FieldType) -> JsonObject:
     schema = _single(kind)
     if "$ref" in schema:
-        return {"allOf": [schema], "default": {}}
+        return {"allOf": [schema], "default": {}} if kind.is_struct else schema
     return {**schema, "default": _ZERO[kind.base]} if kind.base in _ZERO else schema
 
 
@@ -166,6 +174,9 @@ def _single(kind: FieldType) -> JsonObject:
         return {"$ref": REFERENCE_PREFIX + _TIME}
     if kind.base == "microtime":
         return {"$ref": REFERENCE_PREFIX + _MICRO_TIME}
+    if kind.base in ("json", "schemas"):
+        name = "JSON" if kind.base == "json" else kind.go.rpartition(".")[2]
+        return {"$ref": f"{REFERENCE_PREFIX}{_EXTENSIONS}.{name}"}
     if kind.is_struct:
         return {"$ref": REFERENCE_PREFIX + kind.base}
     return dict(_PLAIN[kind.base])
