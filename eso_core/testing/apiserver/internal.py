@@ -56,6 +56,7 @@ class InternalCalls:
             MANAGER,
             options,
             self._clock.now(),
+            internal=True,
         )
 
     def _find(self, group: str, version: str, plural: str) -> ResourceType:

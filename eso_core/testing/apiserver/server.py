@@ -17,8 +17,16 @@ import orjson
 import yaml
 
 from eso_core.aio import TaskScope
+from eso_core.testing.apiserver.admission.builtin import BuiltinAdmission
 from eso_core.testing.apiserver.authn.authenticator import Authenticator
+from eso_core.testing.apiserver.authn.impersonation import impersonate, wanted_user
+from eso_core.testing.apiserver.authn.tokens import ISSUER, TokenIssuer, TokenRefused
 from eso_core.testing.apiserver.authn.user import User
+from eso_core.testing.apiserver.authz.aggregation import AggregationController
+from eso_core.testing.apiserver.authz.attributes import Attributes
+from eso_core.testing.apiserver.authz.authorizer import RbacAuthorizer, resource_attributes
+from eso_core.testing.apiserver.authz.bootstrap import BOOTSTRAP_BINDINGS, BOOTSTRAP_ROLES
+from eso_core.testing.apiserver.authz.rbac import RBAC, Rbac
 from eso_core.testing.apiserver.builtin import kinds
 from eso_core.testing.apiserver.builtin.columns import BUILTIN_COLUMNS
 from eso_core.testing.apiserver.certs import Certificates, make_certificates
@@ -28,10 +36,11 @@ from eso_core.testing.apiserver.gc import GarbageCollector
 from eso_core.testing.apiserver.http.app import Application, status_response
 from eso_core.testing.apiserver.http.discovery import Discovery
 from eso_core.testing.apiserver.http.documents import StandardDocuments
-from eso_core.testing.apiserver.http.message import Request
+from eso_core.testing.apiserver.http.message import JSON, Request, Response
 from eso_core.testing.apiserver.http.openapi import OpenApi
 from eso_core.testing.apiserver.http.protocol import Connection, Connections
 from eso_core.testing.apiserver.http.resource_handlers import ResourceHandlers
+from eso_core.testing.apiserver.http.reviews import Reviews
 from eso_core.testing.apiserver.http.route import Target
 from eso_core.testing.apiserver.http.table import TableView
 from eso_core.testing.apiserver.internal import InternalCalls
@@ -47,7 +56,6 @@ from eso_core.testing.apiserver.rest.write import Writer
 from eso_core.testing.apiserver.storage.appender import Appender
 from eso_core.testing.apiserver.storage.statefile import StateFile, restore
 from eso_core.testing.apiserver.storage.store import Store, WindowLimits
-from eso_core.testing.apiserver.strategy import Call
 
 JsonObject = dict[str, Any]
 
@@ -61,6 +69,7 @@ class ApiServer:
         self.token = options.token
         self._state: StateFile | None = None
         self._audit: Appender | None = None
+        self._service_account_key = ""
         self._certificates: Certificates | None = None
         self._listener: asyncio.Server | None = None
         self._connections = Connections()
@@ -77,24 +86,16 @@ class ApiServer:
         self._store = Store(self._clock.monotonic, limits)
         self._registry = ResourceRegistry()
         kinds.register(self._registry)
-        admission = _NoAdmission()
-        writer = Writer(self._store, admission, lambda name: self._namespaces.phase(name))
-        deleter = Deleter(self._store, admission)
-        self._calls = InternalCalls(self._registry, writer, deleter, self._clock)
+        self._rbac = Rbac(self._store)
+        admission = BuiltinAdmission(self._rbac)
+        self._writer = Writer(self._store, admission, lambda name: self._namespaces.phase(name))
+        self._deleter = Deleter(self._store, admission)
+        self._calls = InternalCalls(self._registry, self._writer, self._deleter, self._clock)
         self._definitions = DefinitionController(self._store, self._registry, self._calls, self._soon)
         self._gc = GarbageCollector(self._store, self._registry, self._calls, self._soon)
         self._namespaces = NamespaceController(self._store, self._registry, self._calls, self._ca_pem, self._soon)
+        self._aggregation = AggregationController(self._store, self._calls, self._soon)
         self._metrics = ServerMetrics(self._object_counts, self._watch_count)
-        self._resources = ResourceHandlers(
-            self._store,
-            self._registry,
-            self._clock,
-            Reader(self._store),
-            writer,
-            deleter,
-            TableView(self._clock.now, BUILTIN_COLUMNS),
-            WatchLimits(options.bookmark_interval),
-        )
 
     @classmethod
     async def start(cls, options: ApiServerOptions | None = None) -> ApiServer:
@@ -118,6 +119,7 @@ class ApiServer:
         self._definitions.start()
         self._gc.start()
         self._namespaces.start()
+        self._bootstrap()
         self._store.compact()
         if self._state is not None:
             self._state.attach(self._store, self._secrets())
@@ -127,13 +129,11 @@ class ApiServer:
         )
         self._port = self._listener.sockets[0].getsockname()[1]
         discovery = Discovery(self._registry, f"{options.host}:{self._port}")
-        documents = StandardDocuments(
-            discovery, OpenApi(self._registry), self._metrics.render, lambda request, segments, user: None
-        )
+        documents = StandardDocuments(discovery, OpenApi(self._registry), self._metrics.render, self._openid_documents)
         self._application = Application(
             self._clock,
             self._authenticate,
-            _NoAuthorization(),
+            RbacAuthorizer(self._rbac),
             documents,
             self._resources,
             self._finished,
@@ -157,12 +157,45 @@ class ApiServer:
             self._certificates = Certificates(**kept) if kept else make_certificates(options.host)
         if options.audit_log is not None:
             self._audit = Appender(options.audit_log)
-        self._authenticator = Authenticator(
-            options.static_tokens(self.token), anonymous=options.anonymous, tokens=lambda token: None
+        self._service_account_key = secrets_kept.get("service_account_key", "")
+        self._tokens = TokenIssuer(self._store, self._clock, self._service_account_key, self._keep_key)
+        static = options.static_tokens(self.token)
+        self._authenticator = Authenticator(static, anonymous=options.anonymous, tokens=self._token_user)
+        reviews = Reviews(self._store, self._clock, self._rbac, self._tokens, static.get)
+        self._resources = ResourceHandlers(
+            self._store,
+            self._registry,
+            self._clock,
+            Reader(self._store),
+            self._writer,
+            self._deleter,
+            TableView(self._clock.now, BUILTIN_COLUMNS),
+            WatchLimits(options.bookmark_interval),
+            reviews,
         )
 
+    def _keep_key(self, pem: str) -> None:
+        self._service_account_key = pem
+        if self._state is not None:
+            self._state.keep_secrets(self._secrets())
+
+    def _token_user(self, token: str) -> User | None:
+        try:
+            return self._tokens.user(token, [ISSUER])[0]
+        except TokenRefused:
+            return None
+
+    def _bootstrap(self) -> None:
+        """The roles and bindings that every server starts with."""
+        for plural, objects in (("clusterroles", BOOTSTRAP_ROLES), ("clusterrolebindings", BOOTSTRAP_BINDINGS)):
+            table = self._store.table(f"{RBAC}/{plural}")
+            for obj in objects:
+                if table.get(obj["metadata"]["name"]) is None:
+                    self._calls.create(RBAC, "v1", plural, "", obj)
+        self._aggregation.run()
+
     def _secrets(self) -> JsonObject:
-        kept: JsonObject = {"token": self.token}
+        kept: JsonObject = {"token": self.token, "service_account_key": self._service_account_key}
         if self._certificates is not None:
             kept["certificates"] = asdict(self._certificates)
         return kept
@@ -196,8 +229,28 @@ class ApiServer:
     def _watch_count(self) -> int:
         return sum(len(table.watchers) for table in self._store.tables.values())
 
-    def _authenticate(self, request: Request) -> tuple[User, User | None]:
-        return self._authenticator.user(request), None
+    def _authenticate(self, request: Request, verb: str, target: Target | None) -> tuple[User, User | None]:
+        """Who acts, and who acts in their name, if anyone."""
+        user = self._authenticator.user(request)
+        if "impersonate-user" not in request.headers and not any(
+            name.startswith("impersonate-") for name in request.headers
+        ):
+            return user, None
+        wanted = wanted_user(request)
+        if wanted is None:
+            return user, None
+        if target is None:
+            asked = Attributes(user, verb, path=request.path)
+        else:
+            asked = resource_attributes(user, verb, target, request)
+        return impersonate(user, wanted, asked, self._rbac), user
+
+    def _openid_documents(self, request: Request, segments: list[str], user: User) -> Response | None:
+        if segments == ["openid", "v1", "jwks"]:
+            return Response(200, orjson.dumps(self._tokens.jwks()), "application/jwk-set+json")
+        if segments == [".well-known", "openid-configuration"]:
+            return Response(200, orjson.dumps(self._tokens.configuration(self.url)), JSON)
+        return None
 
     def _finished(self, exchange: Exchange) -> None:
         self._metrics.count(exchange)
@@ -261,6 +314,7 @@ class ApiServer:
         self._definitions.run()
         self._gc.run()
         self._namespaces.run()
+        self._aggregation.run()
 
     async def aclose(self) -> None:
         """Stop: open watches and connections end."""
@@ -300,22 +354,6 @@ def write_private(path: Path, text: str) -> None:
     with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
     os.replace(temporary, path)
-
-
-class _NoAdmission:
-    async def mutate(self, call: Call, operation: str, obj: JsonObject, old: JsonObject | None) -> JsonObject:
-        return obj
-
-    async def validate(self, call: Call, operation: str, obj: JsonObject | None, old: JsonObject | None) -> None:
-        return None
-
-
-class _NoAuthorization:
-    def check_resource(self, user: User, verb: str, target: Target, request: Request) -> None:
-        return None
-
-    def check_path(self, user: User, verb: str, path: str) -> None:
-        return None
 
 
 __all__ = ["ApiServer"]

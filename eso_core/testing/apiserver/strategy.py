@@ -21,7 +21,9 @@ JsonObject = dict[str, Any]
 
 @dataclass(slots=True)
 class Call:
-    """One write request on its way through the server. ``warnings`` become ``Warning`` headers of the answer."""
+    """One write request on its way through the server. ``warnings`` become ``Warning`` headers of the answer.
+
+    ``internal`` marks writes of the server's own controllers, which admission does not ask about."""
 
     resource: ResourceType
     version: Version
@@ -33,6 +35,7 @@ class Call:
     options: WriteOptions
     now: datetime
     warnings: list[str] = field(default_factory=list)
+    internal: bool = False
 
     @property
     def api_version(self) -> str:

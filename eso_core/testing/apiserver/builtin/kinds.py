@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from eso_core.testing.apiserver.builtin import schemas
 from eso_core.testing.apiserver.builtin.strategies import (
+    BindingStrategy,
     BuiltinStrategy,
     CustomResourceDefinitionStrategy,
     EventsEventStrategy,
@@ -86,12 +87,12 @@ _KINDS: Final = (
         "v1",
         "clusterrolebindings",
         "ClusterRoleBinding",
-        BuiltinStrategy,
+        BindingStrategy,
         namespaced=False,
         create_on_update=True,
     ),
     _Kind(_RBAC, "v1", "clusterroles", "ClusterRole", BuiltinStrategy, namespaced=False, create_on_update=True),
-    _Kind(_RBAC, "v1", "rolebindings", "RoleBinding", BuiltinStrategy, create_on_update=True),
+    _Kind(_RBAC, "v1", "rolebindings", "RoleBinding", BindingStrategy, create_on_update=True),
     _Kind(_RBAC, "v1", "roles", "Role", BuiltinStrategy, create_on_update=True),
     _Kind(
         _ADMISSION,

@@ -16,6 +16,8 @@ from eso_core.testing.apiserver.strategy import Call, DecodeFailure, Strategy, l
 
 JsonObject = dict[str, Any]
 
+_RBAC: Final = "rbac.authorization.k8s.io"
+
 
 class BuiltinStrategy(Strategy):
     """A built-in kind without peculiarities."""
@@ -84,6 +86,18 @@ class SecretStrategy(BuiltinStrategy):
 
     def unknown_label(self, key: str) -> StatusError:
         return bad_request(f"field label not supported: {key}")
+
+
+class BindingStrategy(BuiltinStrategy):
+    """RoleBindings and ClusterRoleBindings: API groups may be left out."""
+
+    def default(self, version: Version, obj: JsonObject) -> None:
+        reference = obj.get("roleRef")
+        if isinstance(reference, dict) and not reference.get("apiGroup"):
+            obj["roleRef"] = {"apiGroup": _RBAC, **{key: reference[key] for key in reference if key != "apiGroup"}}
+        for subject in obj.get("subjects") or ():
+            if subject.get("kind") in ("User", "Group") and not subject.get("apiGroup"):
+                subject["apiGroup"] = _RBAC
 
 
 class NamespaceStrategy(WithStatusStrategy):

@@ -24,12 +24,6 @@ _GZIP_FROM: Final = 128 * 1024
 _CACHE: Final = ("Cache-Control", "no-cache, private")
 
 
-class Authenticator(Protocol):
-    """Finds out who asks. Raises `StatusError` 401 for credentials that are no good."""
-
-    def __call__(self, request: Request) -> User: ...
-
-
 class Authorizer(Protocol):
     """Decides whether a user may do something. Raises `StatusError` 403."""
 
@@ -49,7 +43,7 @@ class Application:
     def __init__(
         self,
         clock: Clock,
-        authenticate: Callable[[Request], tuple[User, User | None]],
+        authenticate: Callable[[Request, str, Target | None], tuple[User, User | None]],
         authorizer: Authorizer,
         documents: Documents,
         resources: ResourceHandlers,
@@ -101,20 +95,20 @@ class Application:
 
     async def _route(self, request: Request, exchange: Exchange) -> Answer:
         segments = request.segments()
-        user, impersonator = self._authenticate(request)
-        exchange.user, exchange.impersonator = user, impersonator
         target = parse_target(segments)
         if target is None:
             verb = request.method.lower()
-            exchange.verb = verb
+        else:
+            verb = verb_of(request.method, target, request.query.flag("watch"))
+        exchange.target, exchange.verb = target, verb
+        user, impersonator = self._authenticate(request, verb, target)
+        exchange.user, exchange.impersonator = user, impersonator
+        if target is None:
             self._authorizer.check_path(user, verb, request.path)
             response = self._documents(request, segments, user)
             if response is None:
                 raise errors.path_not_found()
             return response
-        watching = request.query.flag("watch")
-        exchange.target = target
-        exchange.verb = verb = verb_of(request.method, target, watching)
         self._authorizer.check_resource(user, verb, target, request)
         return await self._resources.handle(request, target, verb, user)
 

@@ -14,6 +14,7 @@ from eso_core.testing.apiserver.builtin import protobuf
 from eso_core.testing.apiserver.errors import StatusError, bad_request
 from eso_core.testing.apiserver.http.accept import PARTIAL, PARTIAL_LIST, TABLE, negotiate
 from eso_core.testing.apiserver.http.message import JSON, Answer, Request, Response, Sink, Stream, warning_headers
+from eso_core.testing.apiserver.http.reviews import Reviews
 from eso_core.testing.apiserver.http.route import Target
 from eso_core.testing.apiserver.http.table import TableView
 from eso_core.testing.apiserver.resources import ResourceRegistry, ResourceType, Version
@@ -56,6 +57,7 @@ class ResourceHandlers:
         deleter: deletes.Deleter,
         tables: TableView,
         watch_limits: WatchLimits,
+        reviews: Reviews,
     ) -> None:
         self._store = store
         self._registry = registry
@@ -66,9 +68,13 @@ class ResourceHandlers:
         self._deleter = deleter
         self._tables = tables
         self._watch_limits = watch_limits
+        self._reviews = reviews
 
     async def handle(self, request: Request, target: Target, verb: str, user: User) -> Answer:
         """Find the resource and run the verb. Raises `StatusError` or `PlainError`."""
+        answer = self._reviews.handle(request, target, verb, user)
+        if answer is not None:
+            return answer
         resource = self._find(target)
         version = resource.versions[target.version]
         if target.subresource:
@@ -377,6 +383,8 @@ class ResourceHandlers:
             if verb == "delete":
                 raise errors.verb_not_supported(resource.plural, resource.group, "delete")
             raise errors.not_found(resource.plural, resource.group, target.name)
+        if target.subresource == "token" and resource.plural == "serviceaccounts" and verb == "create":
+            return self._reviews.token_request(request, target)
         if target.subresource == "finalize" and resource.plural == "namespaces" and verb == "update":
             return await self._update(request, target, user, resource, version)
         if any(sub.name == target.subresource for sub in resource.subresources):

@@ -129,6 +129,11 @@ class StateFile:
         self._live = sum(map(len, records))
         self._appender.replace([self._head(self._store.revision), *records])
 
+    def keep_secrets(self, secrets: JsonObject) -> None:
+        """Replace the server's own secrets in the file."""
+        self._secrets = secrets
+        self._rewrite()
+
     def _head(self, revision: int) -> bytes:
         head = {"format": _FORMAT, "version": _VERSION, "revision": revision, "secrets": self._secrets}
         return orjson.dumps(head) + b"\n"
