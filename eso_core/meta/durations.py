@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 __all__ = ["format_duration", "parse_duration", "parse_duration_ns"]
 
@@ -72,7 +73,8 @@ def parse_duration_ns(text: str) -> int:
 
 def format_duration(seconds: float) -> str:
     """The canonical text: ``1h0m0s``, ``1.5s``, ``100ms``, ``0s``; exact to the nanosecond."""
-    ns = round(seconds * 1e9)
+    # By way of the decimal text: multiplying a float of many days would show its binary rounding as nanoseconds.
+    ns = int((Decimal(repr(seconds)) * 1_000_000_000).to_integral_value())
     if ns == 0:
         return "0s"
     sign = "-" if ns < 0 else ""
