@@ -80,7 +80,7 @@ class VaultHttp:
     """One connection pool to one server.
 
     Args:
-        server: Base URL; a path in it is kept in front of ``/v1``.
+        server: Base URL; a path in it is kept in front of ``/v1``. Messages show it without user and password.
         namespace: Sent with every request that does not bring its own.
         headers: Sent with every request; names are case-insensitive, and what Vault needs wins.
         tls: For ``https`` servers; None means the system's roots.
@@ -106,8 +106,9 @@ class VaultHttp:
     ) -> None:
         parts = urlsplit(server)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InvalidSpec(f'spec.provider.vault.server: "{server}" is not an http or https URL')
-        self.server = server.rstrip("/")
+            raise InvalidSpec(f'spec.provider.vault.server: "{_shown(server)}" is not an http or https URL')
+        self._base = server.rstrip("/")
+        self.server = _shown(self._base)
         self.namespace = namespace
         self._headers = dict(headers or {})
         self._clock = clock
@@ -147,19 +148,18 @@ class VaultHttp:
             Unavailable: No answer, or one that says "later".
             ProviderError: Any other failure.
         """
-        url = f"{self.server}/v1/{api_path(path)}"
+        url = f"{self._base}/v1/{api_path(path)}"
         if query:
             url += "?" + urlencode(query)
         headers = self._request_headers(token, self.namespace if namespace is None else namespace)
         payload = None if body is None else orjson.dumps(body)
-        outcome: ProviderError | None = None
         try:
-            return await self._try(method, url, headers, payload)
+            answer = await self._try(method, url, headers, payload)
         except ProviderError as exc:
-            outcome = exc
+            self._calls.observe(PROVIDER, call, exc)
             raise
-        finally:
-            self._calls.observe(PROVIDER, call, outcome)
+        self._calls.observe(PROVIDER, call, None)
+        return answer
 
     async def _try(self, method: str, url: str, headers: list[tuple[str, str]], payload: bytes | None) -> Answer | None:
         for _ in range(self._retry.retries):
@@ -221,7 +221,9 @@ class VaultHttp:
                     while len(raw) <= _MAX_BODY and (more := await response.content.read(_MAX_BODY + 1 - len(raw))):
                         raw += more
                     if len(raw) > _MAX_BODY:
-                        raise InvalidData(f"reading from Vault: {method} {url}: the answer is larger than 32 MiB")
+                        raise InvalidData(
+                            f"reading from Vault: {method} {_shown(url)}: the answer is larger than 32 MiB"
+                        )
                     return response.status, raw, response.headers
         except aiohttp.ClientConnectorCertificateError as exc:
             raise self._untrusted(exc.certificate_error) from exc
@@ -269,7 +271,7 @@ class VaultHttp:
         )
 
     def _judge(self, method: str, url: str, status: int, raw: bytes) -> Answer | None:
-        where = f"{method} {url.partition('?')[0]}"
+        where = f"{method} {_shown(url)}"
         if 200 <= status < 300:
             return _answer(raw, where) if raw.strip() else None
         if status == 404:
@@ -291,6 +293,15 @@ class VaultHttp:
                 raise Unavailable(text)
             case _:
                 raise ProviderError(text, kind=ErrorKind.DATA)
+
+
+def _shown(url: str) -> str:
+    """A URL for messages: without query, and without a user and password in front of the host."""
+    if "://" not in url:
+        return url
+    scheme, _, rest = url.partition("?")[0].partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
 def _answer(raw: bytes, where: str) -> Answer:

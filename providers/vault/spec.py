@@ -207,7 +207,7 @@ class VaultSpec(ProviderSpec):
     )
     ca_provider: CAProvider | None = Field(None, description="Where the CA certificates are kept, instead of caBundle.")
     tls: ClientTLS | None = Field(None, description="Client certificate for mutual TLS.")
-    headers: dict[str, str] | None = Field(None, description="Headers to add to each request.")
+    headers: dict[str, str] | None = Field(None, repr=False, description="Headers to add to each request.")
     read_your_writes: bool | None = Field(
         None, description="Follow the replication state, so that own writes are seen on every replica."
     )

@@ -216,3 +216,14 @@ async def test_header_values_with_line_breaks_are_refused_without_showing_them(
         await read(make(vault, impatient, calls, headers={"X-Extra": "hunter2\r\nEvil: 1"}))
     assert "hunter2" not in str(caught.value)
     assert vault.requests == []
+
+
+async def test_a_password_in_the_servers_address_is_not_shown(vault: Any, impatient: Any, calls: Any) -> None:
+    """It is used, for a proxy in front of Vault, but messages have the host alone."""
+    vault.fallback = (400, {"errors": ["no"]}, {})
+    http = make(vault, impatient, calls, server=vault.url.replace("http://", "http://me:hunter2@"))
+    with pytest.raises(ProviderError) as caught:
+        await read(http)
+    assert str(caught.value) == f"GET {vault.url}/v1/secret/data/app: 400: no"
+    assert vault.requests[0].headers["Authorization"].startswith("Basic ")
+    assert http.server == vault.url
