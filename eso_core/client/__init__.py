@@ -5,16 +5,19 @@
   bytes, for caches.
 * ``MergePatch``, ``JsonPatch``, ``StrategicMergePatch`` and ``ApplyPatch`` are the bodies of a patch; ``merge_from``
   computes the smallest merge patch.
+* ``retry_on_conflict`` repeats a read and write; ``extract`` and ``csa_upgrade`` read and change field ownership.
 * ``RESTMapper`` (``client.mapper``) knows how a kind is served.
 """
 
 from eso_core.client.client import Client, Preconditions
 from eso_core.client.config import ClientConfig, Impersonation, in_cluster_config, load_config
+from eso_core.client.conflicts import retry_on_conflict
 from eso_core.client.kinds import Kind, ResourceLike
 from eso_core.client.kubeconfig import config_from_kubeconfig
 from eso_core.client.limiter import RateLimit
 from eso_core.client.lists import ObjectList, RawPage
 from eso_core.client.mapper import RESTMapper
+from eso_core.client.ownership import csa_upgrade, extract
 from eso_core.client.patch import ApplyPatch, JsonPatch, MergePatch, Patch, StrategicMergePatch, merge_from
 from eso_core.client.request import ApiRequest, ApiResponse, Interceptor, Send
 from eso_core.client.transport import RetryPolicy
@@ -46,7 +49,10 @@ __all__ = [
     "Watch",
     "WatchEvent",
     "config_from_kubeconfig",
+    "csa_upgrade",
+    "extract",
     "in_cluster_config",
     "load_config",
     "merge_from",
+    "retry_on_conflict",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 
-from eso_core import __version__
+from eso_core.version import __version__
 
 __all__ = ["user_agent"]
 

@@ -1,0 +1,55 @@
+"""The public names of the library."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+import eso_core
+
+PUBLIC = {
+    "eso_core": (
+        "Client Context GVK Manager ManagerOptions ObjectKey Operator Partial Request Resource Result TerminalError "
+        "__version__ load_config"
+    ),
+    "eso_core.aio": "Backoff Clock SingleFlight SystemClock TaskScope Timer shielded",
+    "eso_core.client": (
+        "ApiRequest ApiResponse ApplyPatch Client ClientConfig Impersonation Interceptor JsonPatch Kind MergePatch ObjectList "
+        "Patch Preconditions RESTMapper RateLimit RawEvent RawPage RawWatch ResourceLike RetryPolicy Send "
+        "StrategicMergePatch Watch WatchEvent config_from_kubeconfig csa_upgrade extract in_cluster_config load_config "
+        "merge_from retry_on_conflict"
+    ),
+    "eso_core.log": "configure_logging get_logger log_context set_level",
+    "eso_core.meta": (
+        "FieldSelector GVK GVR JsonObject LabelSelector ObjectKey ObjectMeta OwnerReference Partial PartialObject Quantity "
+        "ResourceInfo decode_partial find_condition format_duration format_micro_time format_time gvk_of is_condition_true "
+        "parse_duration parse_time remove_condition set_condition"
+    ),
+}
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_public_names_are_pinned(module: str) -> None:
+    """G-10: a change of a public name is a decision, so it changes this test."""
+    found = import_module(module)
+    assert sorted(found.__all__) == sorted(PUBLIC[module].split())
+    for name in found.__all__:
+        assert getattr(found, name) is not None
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    """The lazy front door does not hide typing errors."""
+    with pytest.raises(AttributeError, match="no attribute 'Nope'"):
+        _ = eso_core.Nope  # type: ignore[attr-defined]
+    assert "Manager" in dir(eso_core)
+
+
+def test_importing_the_client_leaves_the_generated_models_out() -> None:
+    """1.6: kubernetes-asyncio costs most of a second, so nothing imports it unasked; neither is the rest of the library."""
+    code = "import sys, eso_core, eso_core.client; print(sorted(m for m in sys.modules if m.startswith(('kubernetes_asyncio', 'eso_core.m', 'eso_core.ca'))))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = [name.strip("'[],\n ") for name in done.stdout.split(",")]
+    assert all(name.startswith("eso_core.meta") for name in loaded)
