@@ -6,8 +6,10 @@ import argparse
 import asyncio
 from pathlib import Path
 
+from controllers.cli.advice import advise_while_waiting
 from controllers.cli.flags import FlagParser, add_bool, address, duration, positive_int
 from controllers.operator import Operator, OperatorOptions
+from eso_core.aio import TaskScope
 from eso_core.client import load_config
 from eso_core.log import configure_logging, get_logger
 from eso_core.manager import LeaderElectionOptions
@@ -206,5 +208,18 @@ async def run(args: argparse.Namespace, stop: asyncio.Event) -> int:
             log.info("flag has no effect", flag=f"--{flag}", value=value, why=why)
     config = await load_config(args.kubeconfig, args.context)
     operator = Operator(config, operator_options(args))
-    await operator.run(stop)
+    async with TaskScope("eso controller") as scope:
+        advising = scope.spawn(
+            advise_while_waiting(operator.manager.clock, config.server, lambda: _waiting(operator), log.warning),
+            name="advice",
+        )
+        try:
+            await operator.run(stop)
+        finally:
+            advising.cancel()
     return 0
+
+
+def _waiting(operator: Operator) -> dict[str, str]:
+    informers = operator.manager.cache.informers()
+    return {i.spec.name: next(iter(i.last_failures.values()), "") for i in informers if not i.synced}
