@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from eso_core.testing.apiserver import schema
 from eso_core.testing.apiserver.builtin.validation_meta import (
@@ -11,13 +11,40 @@ from eso_core.testing.apiserver.builtin.validation_meta import (
     metadata_update_errors,
 )
 from eso_core.testing.apiserver.builtin.validation_names import subdomain_name
+from eso_core.testing.apiserver.builtin.validation_warnings import finalizer_warnings
 from eso_core.testing.apiserver.errors import FieldError, StatusError, bad_request
 from eso_core.testing.apiserver.http.jsonpath import PathError, compile_path
-from eso_core.testing.apiserver.resources import ResourceType, Version
+from eso_core.testing.apiserver.http.scale import nested
+from eso_core.testing.apiserver.resources import ResourceType, ScalePaths, Version
+from eso_core.testing.apiserver.rest.body import WholeFloat
+from eso_core.testing.apiserver.schema import causes
+from eso_core.testing.apiserver.schema.gotext import number
 from eso_core.testing.apiserver.storage.entry import Entry
 from eso_core.testing.apiserver.strategy import Call, DecodeFailure, Strategy
 
 JsonObject = dict[str, Any]
+
+
+_MAX_REPLICAS: Final = (1 << 31) - 1
+
+
+def _scale_errors(obj: JsonObject, paths: ScalePaths, *, status: bool) -> list[FieldError]:
+    """Errors of the fields that the scale subresource reads."""
+    found: list[FieldError] = []
+    for path in (paths.status,) if status else (paths.spec, paths.status):
+        value = nested(obj, path) if path else None
+        if value is None:
+            continue
+        if isinstance(value, WholeFloat | float):
+            problem = f"accessor error: {number(float(value))} is of the type float64, expected int64"
+            found.append(causes.invalid(path, 0, f"{path} {problem}"))
+        elif not isinstance(value, int) or isinstance(value, bool):
+            continue
+        elif value < 0:
+            found.append(causes.invalid(path, value, "should be a non-negative integer"))
+        elif value > _MAX_REPLICAS:
+            found.append(causes.invalid(path, value, f"should be less than or equal to {_MAX_REPLICAS}"))
+    return found
 
 
 class CustomStrategy(Strategy):
@@ -101,7 +128,12 @@ class CustomStrategy(Strategy):
         found, warnings = self._schemas[call.version.name].check(obj, old, before, status=status)
         for text in warnings:
             call.warn(text)
+        if call.version.scale is not None:
+            found = [*found, *_scale_errors(obj, call.version.scale, status=status)]
         return found
+
+    def warnings(self, call: Call, obj: JsonObject, old: JsonObject | None) -> list[str]:
+        return finalizer_warnings(obj, old)
 
     def field_labels(self, version: Version) -> frozenset[str]:
         return frozenset(path.removeprefix(".") for path in version.selectable)

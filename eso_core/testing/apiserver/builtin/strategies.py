@@ -8,7 +8,9 @@ from typing import Any, Final
 from eso_core.testing.apiserver import schema
 from eso_core.testing.apiserver.builtin import schemas, validation
 from eso_core.testing.apiserver.builtin.decode import WrongType, decode, normalize
+from eso_core.testing.apiserver.builtin.tls import tls_warnings
 from eso_core.testing.apiserver.builtin.validation_meta import common_update_errors
+from eso_core.testing.apiserver.builtin.validation_warnings import builtin_warnings
 from eso_core.testing.apiserver.errors import FieldError, StatusError, bad_request
 from eso_core.testing.apiserver.resources import ResourceType, Version
 from eso_core.testing.apiserver.storage.entry import Entry
@@ -52,6 +54,9 @@ class BuiltinStrategy(Strategy):
     def validate_update(self, call: Call, obj: JsonObject, old: JsonObject) -> list[FieldError]:
         return validation.validate_update(self.kind, obj, old)
 
+    def warnings(self, call: Call, obj: JsonObject, old: JsonObject | None) -> list[str]:
+        return builtin_warnings(self.kind, obj)
+
 
 class WithStatusStrategy(BuiltinStrategy):
     """A kind with a status subresource: each side keeps what the other owns."""
@@ -80,6 +85,12 @@ class SecretStrategy(BuiltinStrategy):
             obj["data"] = data
         if not obj.get("type"):
             obj["type"] = "Opaque"
+
+    def warnings(self, call: Call, obj: JsonObject, old: JsonObject | None) -> list[str]:
+        if obj.get("type") != "kubernetes.io/tls":
+            return []
+        data = obj.get("data") or {}
+        return tls_warnings(data.get("tls.crt", ""), data.get("tls.key", ""))
 
     def field_labels(self, version: Version) -> frozenset[str]:
         return self.labels
