@@ -77,11 +77,12 @@ def parse(raw: Any) -> Managed | None:
         if not api_version:
             return None
         fields = item.get("fieldsV1")
-        if fields is None or not fieldset.valid(fields):
+        if fields is not None and not fieldset.valid(fields):
             return None
         version = api_version if operation == UPDATE else ""
         manager = Manager(item.get("manager") or "", operation, version, item.get("subresource") or "")
-        managed[manager] = Entry(fields, api_version, item.get("time") or "")
+        if fields:
+            managed[manager] = Entry(fields, api_version, item.get("time") or "")
     return managed
 
 

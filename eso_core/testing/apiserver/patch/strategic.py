@@ -137,7 +137,7 @@ def _holds_objects(*lists: list[Any]) -> bool:
     if list in kinds:
         raise errors.rejected()
     if len(kinds) > 1:
-        raise errors.unknown_failure("list element types are not identical")
+        raise errors.unknown_failure(f"list element types are not identical: {_go(list(lists))}")
     return kinds == {dict}
 
 
@@ -192,6 +192,8 @@ def _set_order(original: JsonObject, patch: JsonObject, directive: str, schema: 
     _check_order(changed or [], order, key)
     if live is None and changed is None:
         return
+    if not live and not changed:
+        raise errors.unknown_failure("no elements in any of the given slices")
     if changed is None:
         merged: list[Any] = live or []
     elif live is None:
@@ -206,6 +208,8 @@ def _check_order(changed: list[Any], order: list[Any], key: str) -> None:
     """The items of the patch must come in the order that the directive names."""
     wanted = [item for item in changed if not (isinstance(item, dict) and item.get(_PATCH) == "delete")]
     same = _same_by(key)
+    if not order:
+        return
     position = 0
     for item in order:
         if position < len(wanted) and same(wanted[position], item):
@@ -257,6 +261,8 @@ def _ordered(merged: list[Any], wanted: list[Any], live: list[Any], key: str) ->
 def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
     return value
 
 
