@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
-
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_der_private_key,
-    load_pem_private_key,
-)
 
 from eso_core.testing.apiserver.builtin.validation_names import qualified_name
 from eso_core.testing.apiserver.schema.formats import FORMATS
@@ -24,7 +13,6 @@ JsonObject = dict[str, Any]
 
 _STANDARD_FINALIZERS: Final = frozenset(("orphan", "foregroundDeletion"))
 _NUMBER_FORMATS: Final = frozenset(("int32", "int64", "float", "double"))
-_BLOCK: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----[ \t]*\r?\n(.*?)-----END \1-----", re.DOTALL)
 _MOUNTABLE: Final = "kubernetes.io/enforce-mountable-secrets"
 
 
@@ -81,95 +69,7 @@ def service_account_warnings(obj: JsonObject) -> list[str]:
     ]
 
 
-def secret_warnings(obj: JsonObject) -> list[str]:
-    """Warnings about a TLS Secret whose certificate and key cannot serve."""
-    if obj.get("type") != "kubernetes.io/tls":
-        return []
-    data = obj.get("data") or {}
-    certificate, key = (base64.b64decode(data.get(name) or "") for name in ("tls.crt", "tls.key"))
-    problem = _pair_problem(certificate, key)
-    return [problem] if problem else []
-
-
-def _blocks(text: bytes) -> list[tuple[str, bytes]]:
-    """PEM blocks as (type, whole text)."""
-    return [(match[1].decode(), match[0] + b"\n") for match in _BLOCK.finditer(text)]
-
-
-def _pair_problem(certificate: bytes, key: bytes) -> str:
-    """Why the certificate and the key are no pair; empty if they are one. Never shows what is in them."""
-    certificates, skipped = [], []
-    for kind, block in _blocks(certificate):
-        if kind == "CERTIFICATE":
-            certificates.append(block)
-        else:
-            skipped.append(kind)
-    if not certificates:
-        return _missing_certificate(skipped)
-    private, skipped = None, []
-    for kind, block in _blocks(key):
-        if kind == "PRIVATE KEY" or kind.endswith(" PRIVATE KEY"):
-            private = block
-            break
-        skipped.append(kind)
-    if private is None:
-        return _missing_key(skipped)
-    try:
-        leaf = x509.load_pem_x509_certificate(certificates[0])
-        public = leaf.public_key()
-    except (ValueError, UnsupportedAlgorithm):
-        return "x509: malformed certificate"
-    try:
-        loaded = load_pem_private_key(private, None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        loaded = _key_of_any_form(private)
-        if loaded is None:
-            return "tls: failed to parse private key"
-    theirs = loaded.public_key()
-    if type(theirs) is not type(public):
-        return "tls: private key type does not match public key type"
-    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if theirs.public_bytes(*form) != public.public_bytes(*form):
-        return "tls: private key does not match public key"
-    return ""
-
-
-def _key_of_any_form(block: bytes) -> Any:
-    """A key whose label does not tell its true form."""
-    body = b"".join(block.splitlines()[1:-1])
-    try:
-        return load_der_private_key(base64.b64decode(body), None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return None
-
-
-def _missing_certificate(skipped: list[str]) -> str:
-    if not skipped:
-        return "tls: failed to find any PEM data in certificate input"
-    if len(skipped) == 1 and skipped[0].endswith("PRIVATE KEY"):
-        return (
-            "tls: failed to find certificate PEM data in certificate input, but did find a private key; PEM inputs "
-            "may have been switched"
-        )
-    return (
-        'tls: failed to find "CERTIFICATE" PEM block in certificate input after skipping PEM blocks of the following '
-        f"types: [{' '.join(skipped)}]"
-    )
-
-
-def _missing_key(skipped: list[str]) -> str:
-    if not skipped:
-        return "tls: failed to find any PEM data in key input"
-    if skipped == ["CERTIFICATE"]:
-        return "tls: found a certificate rather than a key in the PEM for the private key"
-    return (
-        'tls: failed to find PEM block with type ending in "PRIVATE KEY" in key input after skipping PEM blocks of '
-        f"the following types: [{' '.join(skipped)}]"
-    )
-
-
 _BY_KIND: Final[dict[str, Callable[[JsonObject], list[str]]]] = {
-    "Secret": secret_warnings,
     "ServiceAccount": service_account_warnings,
     "CustomResourceDefinition": crd_warnings,
 }

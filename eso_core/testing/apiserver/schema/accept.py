@@ -124,7 +124,7 @@ def _any(node: Node) -> Valid:
             return (not types or "array" in types) and sequence(value)
         if not types:
             return number(value)
-        if "number" in types or ("integer" in types and (kind is int or value.is_integer())):
+        if "number" in types or ("integer" in types and (isinstance(value, int) or value.is_integer())):
             return number(value)
         return False
 
@@ -169,7 +169,7 @@ def _number(node: Node) -> Valid:
         if kind is float:
             if integer and not value.is_integer():
                 return False
-        elif kind is not int:
+        elif kind is not int and (kind is bool or not isinstance(value, int)):
             return False
         if low is not None and (value <= low if above else value < low):
             return False

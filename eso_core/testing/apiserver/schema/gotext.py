@@ -117,14 +117,17 @@ def shown(value: Any) -> str:
 
 
 def type_name(value: Any) -> str:
-    """The JSON type the server names for a value; a number without fraction is still a ``number`` when it is a float."""
+    """The JSON type the server names for a value.
+
+    What was written as ``3.0`` is a ``number``, even where it is kept as an integer (of a class of its own).
+    """
     match value:
         case None:
             return "null"
         case bool():
             return "boolean"
         case int():
-            return "integer"
+            return "integer" if type(value) is int else "number"
         case float():
             return "number"
         case str():
