@@ -217,12 +217,13 @@ class Operator:
             predicate = Predicate(matters.__name__, matters)
             controller.add_source(KindSource(cache, spec, handler, [predicate], primary=primary))
 
+        usable = watches.store_matters(options.enable_flood_gate)
         watch(objects, watches.enqueue_self, watches.object_matters, primary=True)
         watch(managed, watches.enqueue_by_target, watches.managed_secret_matters)
         watch(secrets, watches.enqueue_by_target, watches.foreign_secret_matters)
         watch(secrets, self._waker.secret_changed, watches.secret_matters)
-        watch(InformerSpec(SecretStore, namespaces=self._namespaces), watches.enqueue_by_store, watches.store_matters)
-        watch(InformerSpec(ClusterSecretStore), watches.enqueue_by_store, watches.store_matters)
+        watch(InformerSpec(SecretStore, namespaces=self._namespaces), watches.enqueue_by_store, usable)
+        watch(InformerSpec(ClusterSecretStore), watches.enqueue_by_store, usable)
         if not options.namespace:
             watch(InformerSpec(NAMESPACE), watches.enqueue_in_namespace, watches.namespace_matters)
 

@@ -97,7 +97,7 @@ class Reporter:
             return  # deleted, or replaced by another object of this name: what was found out is not about that one
         if ready_changed(before, after):
             self._ctx.log.info(
-                "reconciled secret", ready=outcome.ready, reason=str(outcome.reason), message=outcome.message
+                "reconciled secret", ready=outcome.ready, reason=str(outcome.reason), message=str(outcome.message)
             )
 
     def failed(self, text: str) -> None:
@@ -119,4 +119,4 @@ class Reporter:
 
     def secret_deleted(self, what: str, secret: str, reason: str) -> None:
         """Log that a Secret was deleted; `what` is the message that people alert on."""
-        self._ctx.log.debug(what, secret=secret, namespace=self.key.namespace, reason=reason)
+        self._ctx.log.debug(what, secret=secret, namespace=self.key.namespace, reason=str(reason))

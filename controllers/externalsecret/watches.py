@@ -142,15 +142,23 @@ def secret_matters(event: Event) -> bool:
     return not (event.initial or event.resync)
 
 
-def store_matters(event: Event) -> bool:
-    """The store came or went, its spec changed, or it became ready or ceased to be."""
-    if event.initial or event.resync:
-        return False
-    if event.kind is not EventKind.UPDATE or event.old is None:
-        return True
-    if event.old.meta.generation != event.object.meta.generation or event.old.uid != event.object.uid:
-        return True
-    return _ready(event.old) != _ready(event.object)
+def store_matters(flood_gate: bool) -> Test:
+    """What may let users of a store go on: it became ready, or its spec changed. Nothing else helps those who wait for it.
+
+    Args:
+        flood_gate: Whether stores that are not ready may not be used anyway.
+    """
+
+    def matters(event: Event) -> bool:
+        if event.initial or event.resync or event.kind is EventKind.DELETE:
+            return False
+        usable = not flood_gate or _ready(event.object)
+        if event.kind is not EventKind.UPDATE or event.old is None or event.old.uid != event.object.uid:
+            return usable
+        changed = event.old.meta.generation != event.object.meta.generation
+        return usable and (changed or not _ready(event.old))
+
+    return matters
 
 
 def namespace_matters(event: Event) -> bool:
