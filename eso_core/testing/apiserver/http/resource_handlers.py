@@ -16,6 +16,7 @@ from eso_core.testing.apiserver.http.accept import PARTIAL, PARTIAL_LIST, TABLE,
 from eso_core.testing.apiserver.http.message import JSON, Answer, Request, Response, Sink, Stream, warning_headers
 from eso_core.testing.apiserver.http.reviews import Reviews
 from eso_core.testing.apiserver.http.route import Target
+from eso_core.testing.apiserver.http.scale import ScaleHandler
 from eso_core.testing.apiserver.http.table import TableView
 from eso_core.testing.apiserver.resources import ResourceRegistry, ResourceType, Version
 from eso_core.testing.apiserver.rest import body as bodies
@@ -69,6 +70,7 @@ class ResourceHandlers:
         self._tables = tables
         self._watch_limits = watch_limits
         self._reviews = reviews
+        self._scale = ScaleHandler(writer)
 
     async def handle(self, request: Request, target: Target, verb: str, user: User) -> Answer:
         """Find the resource and run the verb. Raises `StatusError` or `PlainError`."""
@@ -379,6 +381,8 @@ class ResourceHandlers:
                 return await self._update(request, target, user, resource, version)
             if verb == "patch":
                 return await self._patch(request, target, user, resource, version)
+        if target.subresource == "scale" and version.scale is not None and verb in ("get", "update", "patch"):
+            return await self._scale_request(request, target, verb, user, resource, version)
         if resource.custom:
             if verb == "delete":
                 raise errors.verb_not_supported(resource.plural, resource.group, "delete")
@@ -390,6 +394,24 @@ class ResourceHandlers:
         if any(sub.name == target.subresource for sub in resource.subresources):
             raise errors.method_not_allowed()
         raise errors.resource_not_found()
+
+    async def _scale_request(
+        self, request: Request, target: Target, verb: str, user: User, resource: ResourceType, version: Version
+    ) -> Response:
+        paths = version.scale
+        if paths is None:
+            raise errors.resource_not_found()
+        if verb == "get":
+            entry = self._reader.get(resource, target.namespace, target.name)
+            return self._scale.get(request, resource.strategy.read(resource, version, entry), paths)
+        kind = "UpdateOptions" if verb == "update" else "PatchOptions"
+        options = write_options(request.query, kind)
+        call = self._call(request, target, user, resource, version, options)
+        try:
+            return await self._scale.write(request, call, paths)
+        except StatusError as error:
+            error.warnings = call.warnings
+            raise
 
     # -- answers
 

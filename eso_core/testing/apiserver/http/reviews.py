@@ -73,6 +73,8 @@ class Reviews:
                 status = self._rules_review(obj, user)
             case _:
                 status = self._access_review(kind, obj, user, target.namespace)
+        if not entry["namespaced"]:
+            obj["metadata"].pop("namespace", None)
         obj["status"] = status
         return self._answer(target.group, kind, media, obj, warnings)
 

@@ -49,7 +49,7 @@ class Patcher:
 
     async def patch(self, call: Call, media: str, text: bytes) -> Written:
         """Change an object by a patch that is not an apply."""
-        change = _Change(call, media, text)
+        change = Change(call, media, text)
         return await self._writer.update(call, change, patching=True)
 
     async def apply(self, call: Call, text: bytes) -> Written:
@@ -103,7 +103,7 @@ def _read_applied(call: Call, text: bytes) -> JsonObject:
     return value
 
 
-class _Change:
+class Change:
     """One patch as a function from the live object to the wanted one."""
 
     def __init__(self, call: Call, media: str, text: bytes) -> None:
@@ -112,11 +112,17 @@ class _Change:
         self._text = text
 
     def __call__(self, live: JsonObject) -> JsonObject:
-        call = self._call
         patched, value, duplicates = self._apply(live)
         if not isinstance(patched, dict):
             raise bad_request("Invalid JSON Patch")
-        return decode_patched(call, patched, strict=True, shown=value, duplicates=duplicates)
+        return decode_patched(self._call, patched, strict=True, shown=value, duplicates=duplicates)
+
+    def patched(self, live: JsonObject) -> tuple[JsonObject, list[str]]:
+        """The patched object, not decoded yet, and complaints about the patch. Raises `StatusError`."""
+        patched, _, duplicates = self._apply(live)
+        if not isinstance(patched, dict):
+            raise bad_request("Invalid JSON Patch")
+        return patched, duplicates
 
     def _apply(self, live: JsonObject) -> tuple[Any, str | None, list[str]]:
         if self._media == JSON_PATCH:
@@ -192,6 +198,11 @@ def decode_patched(
     check_identity(call, obj, name_required=True)
     strategy.default(call.version, obj)
     return obj
+
+
+def bad_patch(patched: JsonObject, problem: str) -> StatusError:
+    """422 for a patch whose result cannot be decoded."""
+    return _bad_patch(to_json(patched), problem)
 
 
 def _bad_patch(value: str, problem: str) -> StatusError:

@@ -22,7 +22,7 @@ JsonObject = dict[str, Any]
 
 INITIAL_END: Final = "k8s.io/initial-events-end"
 _BEFORE_END: Final = 2.0
-_FIRST_BOOKMARK: Final = 0.5
+_FIRST_BOOKMARK: Final = 0.1
 _MIN_TIMEOUT: Final = 1800.0
 
 
