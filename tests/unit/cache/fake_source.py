@@ -50,7 +50,9 @@ class FakeServer:
 
     # -- writes
 
-    def put(self, name: str, namespace: str = "ns", labels: dict[str, str] | None = None, **fields: Any) -> dict[str, Any]:
+    def put(
+        self, name: str, namespace: str = "ns", labels: dict[str, str] | None = None, **fields: Any
+    ) -> dict[str, Any]:
         key = (namespace, name)
         self.version += 1
         old = self.objects.get(key)
