@@ -32,7 +32,9 @@ class _Snapshot:
 
     @classmethod
     def take(cls) -> _Snapshot:
-        return cls(frozenset(asyncio.all_tasks()), frozenset(threading.enumerate()), _open_files())
+        # A fixture's start and end run in tasks of their own.
+        tasks = frozenset(asyncio.all_tasks()) - {asyncio.current_task()}
+        return cls(frozenset(t for t in tasks if t is not None), frozenset(threading.enumerate()), _open_files())
 
     def missing_since(self, before: _Snapshot, files: bool) -> list[str]:
         found = [f"task {task.get_name()!r}" for task in self.tasks - before.tasks if not task.done()]

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from eso_core.testing.leaks import check_leaks
+
 Answer = Callable[[web.Request, bytes], Awaitable[web.StreamResponse]]
 
 
@@ -60,10 +62,17 @@ async def server() -> AsyncIterator[Server]:
     scripted = Server()
     app = web.Application(client_max_size=16 * 2**20)
     app.router.add_route("*", "/{tail:.*}", scripted.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     scripted.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     yield scripted
     await runner.cleanup()
+
+
+@pytest.fixture(autouse=True)
+async def leaks() -> AsyncIterator[None]:
+    """No test leaves tasks, threads or connections behind."""
+    async with check_leaks():
+        yield
