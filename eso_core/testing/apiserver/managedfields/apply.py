@@ -13,7 +13,7 @@ from eso_core.testing.apiserver.managedfields.entries import APPLY, UPDATE, Entr
 from eso_core.testing.apiserver.managedfields.fieldset import EMPTY, Node
 from eso_core.testing.apiserver.managedfields.merging import merge, name_fields, remove
 from eso_core.testing.apiserver.managedfields.ownership import conflicts, without_changed
-from eso_core.testing.apiserver.managedfields.update import difference_of, updated
+from eso_core.testing.apiserver.managedfields.update import current, difference_of, updated
 
 __all__ = ["ApplyConflict", "apply"]
 
@@ -96,14 +96,15 @@ def apply(
     _check(applied, api_version, kind, compiled)
     base = {"apiVersion": api_version, "kind": kind, **(compiled.empty if live is None else live)}
     base.setdefault("metadata", {})
-    managed = parse(base["metadata"].get("managedFields"))
+    managed = parse(base["metadata"].get("managedFields"), trusted=True)
     if managed is None:
         raise errors.unknown_failure("failed to decode managed fields: invalid managedFields")
     if not managed:
         # Until the first apply nothing is tracked on objects made without; what is there belongs to nobody in
         # particular, but must not be taken silently.
         first = Manager(_BEFORE_FIRST_APPLY, UPDATE, api_version, subresource)
-        managed = updated(compiled.empty, base, {}, first, api_version, time, compiled, ignored)
+        change = difference_of(compiled, compiled.empty, base, ignored)
+        managed = updated(change, {}, first, api_version, time, compiled)
     request = _Request(compiled, api_version, Manager(manager, APPLY, "", subresource), time, ignored, force)
     try:
         merged, managed = _merge(base, applied, managed, request)
@@ -137,10 +138,7 @@ def _check(applied: JsonObject, api_version: str, kind: str, schema: ObjectSchem
 
 def _merge(live: JsonObject, applied: JsonObject, managed: Managed, request: _Request) -> tuple[JsonObject, Managed]:
     root, actor = request.schema.root, request.actor
-    managed = {
-        manager: Entry(typed.collapse(root, entry.fields), entry.api_version, entry.time)
-        for manager, entry in managed.items()
-    }
+    managed = dict(current(managed, request.schema))
     previous = managed.get(actor)
     merged = merge(root, live, applied)
     claimed = fieldset.recursive_difference(typed.fields_of(root, applied), request.ignored)

@@ -113,14 +113,18 @@ STRIPPED: Final[Node] = field_set(*_STRIPPED)
 
 
 class ObjectSchema:
-    """A compiled schema of a kind. ``empty`` is a new object of it before anything is set."""
+    """A compiled schema of a kind. ``empty`` is a new object of it before anything is set.
 
-    __slots__ = ("empty", "root", "source")
+    ``fixed`` tells that the kind is built in, so that no entry can come from an older schema.
+    """
 
-    def __init__(self, source: JsonObject, root: Atom, empty: JsonObject) -> None:
+    __slots__ = ("empty", "fixed", "root", "source")
+
+    def __init__(self, source: JsonObject, root: Atom, empty: JsonObject, fixed: bool) -> None:
         self.source = source
         self.root = root
         self.empty = empty
+        self.fixed = fixed
 
 
 _CACHE: Final[OrderedDict[int, ObjectSchema]] = OrderedDict()
@@ -145,7 +149,7 @@ def compile_schema(openapi: JsonObject) -> ObjectSchema:
 
         root = compiler.atom(openapi, False)
         empty = normalize(builtin, {})
-    compiled = _CACHE[id(openapi)] = ObjectSchema(openapi, root, empty)
+    compiled = _CACHE[id(openapi)] = ObjectSchema(openapi, root, empty, builtin is not None)
     if len(_CACHE) > _CACHE_SIZE:
         _CACHE.popitem(last=False)
     return compiled

@@ -60,8 +60,8 @@ class Entry:
 Managed = dict[Manager, Entry]
 
 
-def parse(raw: Any) -> Managed | None:
-    """The entries of an object; None when they cannot be read."""
+def parse(raw: Any, *, trusted: bool = False) -> Managed | None:
+    """The entries of an object; None when they cannot be read. ``trusted`` ones were written by `render`."""
     if raw is None:
         return {}
     if not isinstance(raw, list):
@@ -77,7 +77,7 @@ def parse(raw: Any) -> Managed | None:
         if not api_version:
             return None
         fields = item.get("fieldsV1")
-        if fields is not None and not fieldset.valid(fields):
+        if fields is not None and not trusted and not fieldset.valid(fields):
             return None
         version = api_version if operation == UPDATE else ""
         manager = Manager(item.get("manager") or "", operation, version, item.get("subresource") or "")

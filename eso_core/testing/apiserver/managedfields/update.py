@@ -19,7 +19,7 @@ from eso_core.testing.apiserver.managedfields.fieldset import EMPTY, Node
 from eso_core.testing.apiserver.managedfields.ownership import without_changed
 from eso_core.testing.apiserver.managedfields.typed import Comparison
 
-__all__ = ["keep_times", "managed_of", "record_update", "updated"]
+__all__ = ["current", "difference_of", "keep_times", "record_update", "updated"]
 
 JsonObject = dict[str, Any]
 
@@ -66,13 +66,23 @@ def record_update(
         their time keep it when nothing else changed, so that such a write is no change.
     """
     compiled = compile_schema(schema)
-    before = compiled.empty if live is None else live
     metadata = new["metadata"]
-    managed = managed_of(live, new, subresource)
-    if managed or live is None:
-        actor = Manager(manager or "unknown", UPDATE, api_version, subresource)
-        managed = updated(before, new, managed, actor, api_version, time, compiled, ignored)
-    raw = keep_times(before, new, render(managed)) if managed else None
+    kept = None if live is None else live["metadata"].get("managedFields")
+    sent = None if subresource else metadata.get("managedFields")
+    managed = managed_of(kept, sent)
+    if not managed and live is not None:
+        # Nothing was tracked so far: that stays so until the first apply.
+        raw: list[JsonObject] | None = None
+    else:
+        before = compiled.empty if live is None else live
+        change = difference_of(compiled, before, new, ignored)
+        if not change and (not sent or sent == kept):
+            raw = kept
+        else:
+            actor = Manager(manager or "unknown", UPDATE, api_version, subresource)
+            raw = render(updated(change, managed, actor, api_version, time, compiled))
+            if not change and live is not None:
+                raw = keep_times(live, new, raw)
     if metadata.get("managedFields") == raw:
         return new
     return {**new, "metadata": _with_entries(metadata, raw)}
@@ -85,42 +95,27 @@ def _with_entries(metadata: JsonObject, raw: list[JsonObject] | None) -> JsonObj
     return changed
 
 
-def managed_of(live: JsonObject | None, new: JsonObject, subresource: str) -> Managed:
+def managed_of(kept: Any, sent: Any) -> Managed:
     """The entries to start from: those the client sent if they can be read, else those of the live object.
 
-    One empty entry stands for "forget all". Through a subresource they cannot be changed.
+    One empty entry stands for "forget all".
     """
-    sent = None if subresource else new["metadata"].get("managedFields")
     if sent == [{}]:
         return {}
-    kept = None if live is None else live["metadata"].get("managedFields")
-    if sent and sent is not kept:
+    if sent and sent != kept:
         managed = parse(sent)
         if managed:
             return managed
-    return parse(kept) or {}
+    return parse(kept, trusted=True) or {}
 
 
 def updated(
-    live: JsonObject,
-    new: JsonObject,
-    managed: Managed,
-    actor: Manager,
-    api_version: str,
-    time: str,
-    schema: ObjectSchema,
-    ignored: Node,
+    change: Comparison, managed: Managed, actor: Manager, api_version: str, time: str, schema: ObjectSchema
 ) -> Managed:
-    """The entries after ``actor`` has turned ``live`` into ``new``."""
-    change = difference_of(schema, live, new, ignored)
+    """The entries after ``actor`` has made a change."""
     if not change:
         return managed
-    root = schema.root
-    managed = {
-        manager: Entry(typed.collapse(root, entry.fields), entry.api_version, entry.time)
-        for manager, entry in managed.items()
-    }
-    managed = without_changed(managed, change, keep=None)
+    managed = without_changed(current(managed, schema), change, keep=None)
     gained = fieldset.difference(fieldset.union(change.modified, change.added), STRIPPED)
     if gained:
         own = managed.get(actor)
@@ -128,6 +123,16 @@ def updated(
         managed[actor] = Entry(fields, api_version, time)
         managed = merge_oldest(managed)
     return managed
+
+
+def current(managed: Managed, schema: ObjectSchema) -> Managed:
+    """The entries as today's schema has it: what is below values that have become atomic is taken together."""
+    if schema.fixed:
+        return managed
+    return {
+        manager: Entry(typed.collapse(schema.root, entry.fields), entry.api_version, entry.time)
+        for manager, entry in managed.items()
+    }
 
 
 def difference_of(schema: ObjectSchema, live: JsonObject, new: JsonObject, ignored: Node) -> Comparison:
