@@ -7,7 +7,7 @@ from typing import Final
 
 from eso_core.aio import Clock
 
-__all__ = ["advise_while_waiting", "advice"]
+__all__ = ["advice", "advise_while_waiting"]
 
 FIRST_AFTER: Final = 2.0
 """Seconds that a start may take before anything is said."""

@@ -129,13 +129,11 @@ async def _operate(
 
 async def _apply(client: Client, wanted: list[Manifest], board: Board) -> None:
     """Apply what was asked for; what is refused is said and does not stop the rest, nor the server."""
-    try:
-        done = await manifests.apply_all(client, wanted)
-    except ManifestError as error:
-        board.say(f"not applied: {error}")
-        return
-    for title in done:
+    applied = await manifests.apply_all(client, wanted)
+    for title in applied.done:
         board.say(f"applied {title}")
+    for failure in applied.failed:
+        board.say(f"not applied: {failure}")
 
 
 def _hints(kubeconfig: Path, wanted: Iterable[Manifest]) -> list[str]:

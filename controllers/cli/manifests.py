@@ -13,7 +13,7 @@ from eso_core.client import Client
 from eso_core.meta import GVK
 from eso_core.meta.errors import EsoCoreError
 
-__all__ = ["Manifest", "ManifestError", "apply_all", "load"]
+__all__ = ["Applied", "Manifest", "ManifestError", "apply_all", "load"]
 
 JsonObject = dict[str, Any]
 _FIELD_OWNER = "eso-dev"
@@ -94,29 +94,32 @@ def _objects(document: object, source: str) -> Iterator[Manifest]:
     yield Manifest(source, document)
 
 
-async def apply_all(client: Client, manifests: Iterable[Manifest], *, namespace: str = "default") -> list[str]:
-    """Apply each manifest server-side and return what was applied, as `Kind namespace/name`.
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of manifests: `done` as `Kind namespace/name`, `failed` with file, object and reason."""
 
-    Objects of namespaced kinds without a namespace go into `namespace`. All are tried; what failed is reported together.
+    done: list[str]
+    failed: list[str]
 
-    Raises:
-        ManifestError: at least one object was refused; the message has one clause per object.
+
+async def apply_all(client: Client, manifests: Iterable[Manifest], *, namespace: str = "default") -> Applied:
+    """Apply each manifest server-side; one that is refused does not hold up the others.
+
+    Objects of namespaced kinds without a namespace go into `namespace`.
     """
-    applied: list[str] = []
+    done: list[str] = []
     failed: list[str] = []
     for manifest in manifests:
-        gvk = GVK.parse(manifest.body["apiVersion"], manifest.body["kind"])
         try:
+            gvk = GVK.parse(manifest.body["apiVersion"], manifest.body["kind"])
             mapping = await client.mapper.mapping(gvk)
             body = _placed(manifest.body, namespace) if mapping.namespaced else manifest.body
             await client.apply(body, _FIELD_OWNER, force=True)
-        except EsoCoreError as error:
+        except (EsoCoreError, ValueError) as error:
             failed.append(f"{manifest.source}: {manifest.title}: {error}")
         else:
-            applied.append(Manifest(manifest.source, body).title)
-    if failed:
-        raise ManifestError("; ".join(failed))
-    return applied
+            done.append(Manifest(manifest.source, body).title)
+    return Applied(done, failed)
 
 
 def _placed(body: JsonObject, namespace: str) -> JsonObject:
