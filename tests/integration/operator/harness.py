@@ -16,6 +16,7 @@ from controllers.externalsecret.names import sync_version
 from controllers.operator import Operator, OperatorOptions
 from eso_core.aio import TaskScope
 from eso_core.client import ApiRequest, ApiResponse, Client, MergePatch, Send, config_from_kubeconfig
+from eso_core.log import configure_logging
 from eso_core.meta import GVK, ObjectKey
 from eso_core.meta.errors import ApiError, NotFound
 from eso_core.meta.wellknown import EVENT, NAMESPACE, SECRET
@@ -307,6 +308,7 @@ async def running(
     start: bool = True,
 ) -> AsyncIterator[Cluster]:
     """A cluster with namespace `t` and a running operator."""
+    configure_logging(level="info", format="json", sample=False)
     async with await ApiServer.start(ApiServerOptions(tls=False)) as server:
         for manifest in all_crds() if crds else ():
             server.install(manifest)
