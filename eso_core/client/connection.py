@@ -72,11 +72,13 @@ class Connection:
         self.config = config
         self.clock: Clock = clock if clock is not None else SystemClock()
         self._program = user_agent
+        self.metrics = _rest_metrics(metrics, config, self.clock)
+        """The metrics in use, to be passed to further clients on the same registry."""
         self._transport = Transport(
             config,
             clock=self.clock,
             user_agent=full_agent(user_agent),
-            metrics=_rest_metrics(metrics, config, self.clock),
+            metrics=self.metrics,
             on_warning=on_warning,
             retry=retry,
             environ=environ,
@@ -187,5 +189,5 @@ def _rest_metrics(
     found = metrics if isinstance(metrics, RestMetrics) else RestMetrics(metrics)
     credentials = config.credentials
     if isinstance(credentials, ExecCredentials):
-        credentials.on_call = found.exec_plugin(lambda: credentials.expires, clock.now)
+        credentials.on_call, credentials.on_rotation = found.exec_plugin(lambda: credentials.expires, clock.now)
     return found

@@ -80,14 +80,17 @@ class ExecCredentials:
 
     Attributes:
         on_call: Told about each run: exit code (as text) and how it went.
+        on_rotation: Told how many seconds a certificate was in use when another one replaces it.
         expires: When the current credential ends; ``None`` when it does not say.
     """
 
     def __init__(self, spec: ExecSpec) -> None:
         self.spec = spec
         self.on_call: Callable[[str, CallStatus], None] | None = None
+        self.on_rotation: Callable[[float], None] | None = None
         self.expires: datetime | None = None
         self._credential: Credential | None = None
+        self._since = 0.0
         self._flight: SingleFlight[str, Credential] = SingleFlight()
 
     async def get(self, clock: Clock) -> Credential:
@@ -113,8 +116,16 @@ class ExecCredentials:
         interactive = tty and spec.interactive_mode != "Never"
         output = await self._execute(clock, interactive)
         credential, self.expires = self._parse(output)
-        self._credential = credential
+        self._keep(credential, clock.monotonic())
         return credential
+
+    def _keep(self, credential: Credential, now: float) -> None:
+        old = self._credential.certificate if self._credential is not None else None
+        if credential.certificate != old:
+            if old is not None and self.on_rotation is not None:
+                self.on_rotation(now - self._since)
+            self._since = now
+        self._credential = credential
 
     async def _execute(self, clock: Clock, interactive: bool) -> bytes:
         spec = self.spec

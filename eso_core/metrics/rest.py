@@ -7,7 +7,7 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry
 
-from eso_core.metrics.families import Counter, CounterChild, Gauge, Histogram
+from eso_core.metrics.families import Counter, CounterChild, Gauge, Histogram, HistogramChild
 
 __all__ = ["RestMetrics"]
 
@@ -80,6 +80,7 @@ class RestMetrics:
                 registry=registry,
             )
         self._exec_calls: Counter | None = None
+        self._exec_rotation: HistogramChild | None = None
 
     def observe(self, code: int | str, method: str, host: str, seconds: float, sent: int, received: int) -> None:
         """Counts one attempt. ``code`` is ``<error>`` when there was no response."""
@@ -104,8 +105,13 @@ class RestMetrics:
 
     def exec_plugin(
         self, expires: Callable[[], datetime | None], now: Callable[[], datetime]
-    ) -> Callable[[str, str], None]:
-        """Adds the families of credential plugins; what to call after each run with its exit code and outcome."""
+    ) -> tuple[Callable[[str, str], None], Callable[[float], None]]:
+        """Adds the families of credential plugins.
+
+        Returns:
+            What to call after each run, with its exit code and outcome; and when a certificate is replaced, with the
+            seconds it was in use.
+        """
         if self._exec_calls is None:
             self._exec_calls = Counter(
                 "rest_client_exec_plugin_call_total",
@@ -113,7 +119,7 @@ class RestMetrics:
                 ("code", "call_status"),
                 registry=self._registry,
             )
-            Histogram(
+            self._exec_rotation = Histogram(
                 "rest_client_exec_plugin_certificate_rotation_age",
                 "Histogram of the number of seconds the last auth exec plugin client certificate lived before being rotated.",
                 buckets=_ROTATION,
@@ -130,5 +136,6 @@ class RestMetrics:
                 return float("inf") if end is None else (end - now()).total_seconds()
 
             ttl.set_function(remaining)
-        calls = self._exec_calls
-        return lambda code, status: calls.labels(code, status).inc()
+        calls, rotation = self._exec_calls, self._exec_rotation
+        assert rotation is not None
+        return lambda code, status: calls.labels(code, status).inc(), rotation.observe

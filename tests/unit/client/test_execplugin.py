@@ -170,6 +170,24 @@ async def test_runs_are_counted(tmp_path: Path) -> None:
     assert registry.get_sample_value("rest_client_exec_plugin_ttl_seconds") == 100
 
 
+async def test_rotated_certificates_leave_their_age(tmp_path: Path) -> None:
+    """7.3: how long a certificate was in use when another one replaces it."""
+    registry = CollectorRegistry()
+    clock = FakeClock()
+    spec = plugin(tmp_path, {"clientCertificateData": "C1", "clientKeyData": "K"})
+    credentials = ExecCredentials(spec)
+    async with Client(
+        ClientConfig(server="http://x", credentials=credentials), clock=clock, metrics=registry
+    ) as client:
+        assert client.metrics is not None
+        first = await credentials.get(clock)
+        await clock.advance(1000)
+        plugin(tmp_path, {"clientCertificateData": "C2", "clientKeyData": "K"})
+        await credentials.refresh(clock, first)
+    assert registry.get_sample_value("rest_client_exec_plugin_certificate_rotation_age_sum") == 1000
+    assert registry.get_sample_value("rest_client_exec_plugin_certificate_rotation_age_count") == 1
+
+
 def jwt(expires: datetime) -> str:
     """An unsigned token."""
     claims = base64.urlsafe_b64encode(json.dumps({"exp": int(expires.timestamp())}).encode()).decode().rstrip("=")
