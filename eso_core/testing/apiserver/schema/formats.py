@@ -14,6 +14,8 @@ from datetime import date
 from typing import Final
 from urllib.parse import urlsplit
 
+from eso_core.testing.apiserver.schema.patterns import compile_pattern
+
 Check = Callable[[str], bool]
 
 
@@ -46,70 +48,40 @@ def _is_date_time(text: str) -> bool:
 
 
 _GO_DURATION = re.compile(r"[-+]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)", re.ASCII).fullmatch
-_WORD_DURATION = re.compile(
-    r"((\d+)\s*([A-Za-z]+)\s*)+",
-    re.ASCII,
-).fullmatch
-_DURATION_UNITS = frozenset(
-    [
-        "ns",
-        "nano",
-        "nanos",
-        "nanosecond",
-        "nanoseconds",
-        "us",
-        "micro",
-        "micros",
-        "microsecond",
-        "microseconds",
-        "ms",
-        "milli",
-        "millis",
-        "millisecond",
-        "milliseconds",
-        "s",
-        "sec",
-        "secs",
-        "second",
-        "seconds",
-        "m",
-        "min",
-        "mins",
-        "minute",
-        "minutes",
-        "h",
-        "hr",
-        "hrs",
-        "hour",
-        "hours",
-        "d",
-        "day",
-        "days",
-        "w",
-        "wk",
-        "week",
-        "weeks",
-    ]
-)
 _PAIR = re.compile(r"\d+\s*([A-Za-z]+)", re.ASCII)
+# Each unit with its spellings; whatever begins with the last one counts too (``hours``).
+_UNITS: Final = (
+    ("ns", "nano"),
+    ("us", "micro"),
+    ("ms", "milli"),
+    ("s", "sec"),
+    ("m", "min"),
+    ("h", "hr", "hour"),
+    ("d", "day"),
+    ("w", "wk", "week"),
+)
 
 
 def _is_duration(text: str) -> bool:
+    """Go's syntax, or any text in which one number has a unit."""
     if _GO_DURATION(text):
         return True
-    stripped = text.strip()
-    return bool(_WORD_DURATION(stripped)) and all(unit in _DURATION_UNITS for unit in _PAIR.findall(stripped))
+    words = [word.lower() for word in _PAIR.findall(text)]
+    return any(word in spellings or word.startswith(spellings[-1]) for word in words for spellings in _UNITS)
 
 
-_HOSTNAME = re.compile(r"([^\W_]((-?[^\W_]{0,62})?)|[^\W_](([^\W_]|-){0,61}[^\W_])?(\.)){1,}([^\W\d_]){2,63}")
+_CHAR: Final = r"[a-zA-Z0-9\p{S}\p{L}]"
+_HOSTNAME: Final = (
+    rf"^({_CHAR}((-?{_CHAR}{{0,62}})?)"
+    rf"|({_CHAR}(({_CHAR}|-){{0,61}}{_CHAR})?\.)+{_CHAR}(-?{_CHAR}){{1,62}})$"
+)
 
 
 def _is_hostname(text: str) -> bool:
-    return (
-        0 < len(text) < 256
-        and _HOSTNAME.fullmatch(text) is not None
-        and all(0 < len(label) <= 63 for label in text.split("."))
-    )
+    """A single label, or labels of which the last has at least two characters."""
+    if len(text.encode()) > 255 or not compile_pattern(_HOSTNAME)(text):
+        return False
+    return all(len(label.encode()) <= 63 for label in text.split("."))
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -141,6 +113,8 @@ def _is_cidr(text: str) -> bool:
 
 def _is_uri(text: str) -> bool:
     """A URI as it could stand in a request line: absolute, or a path from the root."""
+    if text == "*":
+        return True
     if any(ord(char) < 0x21 or ord(char) == 0x7F for char in text if char != " ") or not text:
         return False
     try:

@@ -109,7 +109,7 @@ def _number_errors(node: Node, value: int | float, path: str) -> list[FieldError
     if not number_in_range(value, types, format_):
         kind = "integer" if "integer" in types else "number"
         width = f"with format {format_}" if format_ else "(default format)"
-        errors.append(causes.invalid(causes.NO_FIELD, "", f"Checked value must be of type {kind} {width}"))
+        errors.append(causes.invalid(causes.NO_FIELD, "", f"Checked value must be of type {kind} {width} in {path}"))
 
     def refuse(rule: str) -> None:
         errors.append(causes.invalid(_field(path), value, f"{path} in body should be {rule}"))
