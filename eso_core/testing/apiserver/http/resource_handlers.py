@@ -226,6 +226,8 @@ class ResourceHandlers:
             meta["name"] = meta.get("name") or target.name
         self._check_namespace(call, obj)
         written = await self._run(call, self._writer.create(call, obj))
+        # The audit log names what was created, also when the server chose the name.
+        target.name = meta.get("name", "")
         return self._written(request, view, call, written)
 
     async def _update(
