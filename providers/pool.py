@@ -27,10 +27,20 @@ import structlog
 
 from eso_core.aio import Clock, SingleFlight, shielded
 from providers.errors import ProviderError
-from providers.interface import NoCalls, ProviderCalls, ProviderOptions, SecretsClient, Store, StoreContext, StoreKey
+from providers.interface import (
+    NoCalls,
+    Provider,
+    ProviderCalls,
+    ProviderOptions,
+    SecretsClient,
+    Store,
+    StoreContext,
+    StoreKey,
+)
 from providers.registry import Registry
 from providers.resolve import KubeReader, Resolver, Source
 from providers.session import SessionClient, SharedReads
+from providers.spec import ProviderSpec
 
 __all__ = ["ClientPool", "PoolOptions", "PoolStatistics", "Session"]
 
@@ -66,6 +76,16 @@ class _Key(NamedTuple):
     namespace: str
 
 
+class _Parsed(NamedTuple):
+    """What a generation of a store says."""
+
+    uid: str
+    generation: int
+    provider: Provider
+    spec: ProviderSpec
+    per_namespace: bool
+
+
 class _Entry:
     """One open client and who uses it."""
 
@@ -91,6 +111,13 @@ class _Failure:
         self.sources = sources
         self.hold = hold
         self.until = until
+
+
+def _is_news(seen: str | None, told: str) -> bool:
+    """Whether a version that is told of differs from the one that was read, and is not one the watch lags behind with."""
+    if seen is None or seen == told:
+        return False
+    return not (seen.isdecimal() and told.isdecimal() and int(told) < int(seen))
 
 
 class ClientPool:
@@ -125,7 +152,10 @@ class ClientPool:
         self._retired: set[_Entry] = set()
         self._failures: dict[_Key, _Failure] = {}
         self._newest: dict[StoreKey, tuple[str, int]] = {}
+        self._specs: dict[StoreKey, _Parsed] = {}
         self._opening: SingleFlight[_Key, _Entry] = SingleFlight()
+        self._resolvers: dict[_Key, Resolver] = {}  # of the opens under way
+        self._outdated: set[_Key] = set()  # what such an open has read is not current any more
         self._waiting: Counter[_Key] = Counter()  # who is between asking for an open and counting as user
         self._work = asyncio.Event()
         self._running = False
@@ -159,13 +189,15 @@ class ClientPool:
         source = Source(kind, namespace, name)
         concerned: dict[StoreKey, None] = {}
         for entry in list(self._entries.values()):
-            seen = entry.resolver.sources.get(source)
-            if seen is not None and seen != resource_version:
+            if _is_news(entry.resolver.sources.get(source), resource_version):
                 concerned[entry.key.store] = None
                 self._retire(entry)
+        for key, resolver in self._resolvers.items():
+            if _is_news(resolver.sources.get(source), resource_version):
+                concerned[key.store] = None
+                self._outdated.add(key)
         for key, failure in list(self._failures.items()):
-            seen = failure.sources.get(source)
-            if seen is not None and seen != resource_version:
+            if _is_news(failure.sources.get(source), resource_version):
                 concerned[key.store] = None
                 del self._failures[key]
         return list(concerned)
@@ -173,6 +205,7 @@ class ClientPool:
     def store_gone(self, key: StoreKey) -> None:
         """Tells that a store was deleted: its clients are retired."""
         self._newest.pop(key, None)
+        self._specs.pop(key, None)
         self._forget(key, keep=None)
 
     def statistics(self) -> PoolStatistics:
@@ -224,8 +257,9 @@ class ClientPool:
     async def _acquire(self, store: Store, namespace: str) -> _Entry:
         if self._closed:
             raise ProviderError("using a store: the client pool is closed", retryable=True)
-        provider, spec = self.registry.for_store(store)
-        scope = (namespace if provider.per_namespace(spec, store) else "") if store.is_cluster else store.namespace
+        parsed = self._parse(store)
+        provider, spec = parsed.provider, parsed.spec
+        scope = (namespace if parsed.per_namespace else "") if store.is_cluster else store.namespace
         key = _Key(store.identity, store.uid, store.generation, scope)
         self._note_generation(store)
         entry = self._entries.get(key)
@@ -238,11 +272,17 @@ class ClientPool:
                 context = StoreContext(
                     store, context_namespace, resolver, self._clock, self._calls, self._provider_options
                 )
+                self._resolvers[key] = resolver
+                self._outdated.discard(key)
                 try:
                     client = await provider.open(spec, context)
                 except Exception as exc:
-                    self._hold(key, exc, resolver.sources)
+                    if key not in self._outdated:
+                        self._hold(key, exc, resolver.sources)
+                    self._outdated.discard(key)
                     raise
+                finally:
+                    del self._resolvers[key]
                 return self._adopt(_Entry(key, client, resolver, self._clock.monotonic()))
 
             self._waiting[key] += 1
@@ -259,11 +299,23 @@ class ClientPool:
             self._entries.move_to_end(key)
         return entry
 
+    def _parse(self, store: Store) -> _Parsed:
+        """The store's spec, parsed once per generation: stores of the fake backend can be large."""
+        known = self._specs.get(store.identity)
+        if known is not None and store.uid and (known.uid, known.generation) == (store.uid, store.generation):
+            return known
+        provider, spec = self.registry.for_store(store)
+        parsed = _Parsed(store.uid, store.generation, provider, spec, provider.per_namespace(spec, store))
+        self._specs[store.identity] = parsed
+        return parsed
+
     def _adopt(self, entry: _Entry) -> _Entry:
         self._counts["opened"] += 1
         self._failures.pop(entry.key, None)
         newest = self._newest.get(entry.key.store)
-        if self._closed or newest != (entry.key.uid, entry.key.generation):
+        outdated = entry.key in self._outdated
+        self._outdated.discard(entry.key)
+        if self._closed or outdated or newest != (entry.key.uid, entry.key.generation):
             # Replaced while it was being opened: it serves those who wait for it and nobody else.
             entry.retired = True
             self._retired.add(entry)

@@ -218,6 +218,8 @@ class Resolver:
 
     async def _secret(self, namespace: str, name: str) -> JsonObject:
         prefix = f'cannot get Kubernetes secret "{name}" from namespace "{namespace}"'
+        if not name:
+            raise BrokenReference(f"{prefix}: the reference has no name")
         try:
             secret = await self._kube.get_secret(namespace, name)
         except Exception as exc:

@@ -20,6 +20,8 @@ __all__ = ["Login", "Token", "TokenKeeper"]
 _LAST_SECONDS = 60.0  # a token with less than this left is as good as gone ...
 _LAST_SHARE = 0.1  # ... unless all of its life is short
 _RENEW_AFTER = 2 / 3
+_LOGIN_HOLD = 5.0  # after a failed login: servers lock out who tries too often
+_CHECK_HOLD = 10.0  # after a look-up: readers of forbidden paths need not ask each time
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,10 @@ class TokenKeeper:
         self._clock = clock
         self._token: Token | None = None
         self._renew_not_before = 0.0
+        self._failure: tuple[float, ProviderError] | None = None  # until when, and what
+        self._known_until = 0.0  # the server was asked and knows the token
         self._flight: SingleFlight[str, Token] = SingleFlight()
+        self._checks: SingleFlight[Token, bool] = SingleFlight()
 
     async def token(self) -> str:
         """A token that is good for a while; empty when the store has no auth.
@@ -117,13 +122,10 @@ class TokenKeeper:
         if current.value != refused:
             return current.value  # somebody else was refused before and has replaced it
         if current.ours:
-            try:
-                await self._http.request(
-                    "GET", "auth/token/lookup-self", call="LookupSelf", token=refused, namespace=self._namespace
-                )
+            if self._clock.monotonic() < self._known_until or await self._checks.do(
+                current, lambda: self._is_known(current)
+            ):
                 return None
-            except VaultRefused:
-                pass
         if self._token is current:
             self._token = None
         fresh = (await self._flight.do("token", self._log_in)).value
@@ -147,10 +149,28 @@ class TokenKeeper:
         except ProviderError as exc:
             raise ProviderError(f"error while revoking token: {exc}", kind=exc.kind, retryable=exc.retryable) from exc
 
+    async def _is_known(self, current: Token) -> bool:
+        """Whether the server knows the token."""
+        try:
+            await self._http.request(
+                "GET", "auth/token/lookup-self", call="LookupSelf", token=current.value, namespace=self._namespace
+            )
+        except VaultRefused:
+            return False
+        self._known_until = self._clock.monotonic() + _CHECK_HOLD
+        return True
+
     async def _log_in(self) -> Token:
         assert self._login is not None
-        self._token = await self._login(self._http)
-        self._renew_not_before = 0.0
+        if self._failure is not None and self._clock.monotonic() < self._failure[0]:
+            raise self._failure[1].with_traceback(None)
+        try:
+            self._token = await self._login(self._http)
+        except ProviderError as exc:
+            self._failure = (self._clock.monotonic() + _LOGIN_HOLD, exc)
+            raise
+        self._failure = None
+        self._renew_not_before = self._known_until = 0.0
         return self._token
 
     async def _renew(self) -> Token:

@@ -30,6 +30,7 @@ DATA = [
         "key": "doc",
         "value": '{"name": "N", "n": 1.50, "big": 8019210420527506405, "foo.bar": "flat", "foo": {"bar": "deep"}}',
     },
+    {"key": "deep", "value": '{"foo": {"bar": "deep"}}'},
     {"key": "path/to/user", "value": "u"},
 ]
 
@@ -51,8 +52,9 @@ async def test_values_versions_and_properties(pool: Any, store_of: Any) -> None:
     async with pool.client(fake(store_of), "ns") as client:
         assert await client.get_secret(RemoteRef("pin")) == b"0000"
         assert await client.get_secret(RemoteRef("pin", version="2")) == b"2222"
-        assert await client.get_secret(RemoteRef("doc", "foo.bar")) == b"deep"
+        assert await client.get_secret(RemoteRef("doc", "foo.bar")) == b"flat"
         assert await client.get_secret(RemoteRef("doc", r"foo\.bar")) == b"flat"
+        assert await client.get_secret(RemoteRef("deep", "foo.bar")) == b"deep"
         for missing in (
             RemoteRef("nope"),
             RemoteRef("pin", version="3"),

@@ -190,6 +190,43 @@ async def test_changed_credentials_retire_the_client_and_name_the_store(
     await pool.aclose()
 
 
+async def test_credentials_that_change_while_the_client_is_opened_are_not_missed(
+    pool: Any, recorder: Any, store_of: Any, kube: Any
+) -> None:
+    """The open serves those who wait for it and nobody else; a failure of it is not held against the new credentials."""
+    kube.put("Secret", "ns", "cred", key="k1")
+    store = store_of(provider={"recorder": {"auth": {"name": "cred", "key": "key"}}})
+    for failure in (None, Unavailable("old password")):
+        gate = asyncio.Event()
+        recorder.pause = gate.wait
+        recorder.open_failure = failure
+        opened = len(recorder.contexts)
+        async with TaskScope("test") as scope:
+            reader = scope.spawn(_read(pool, store, "ns", RemoteRef("a")), name="reader", on_error=lambda exc: None)
+            await _until(lambda opened=opened: len(recorder.contexts) > opened)
+            changed = kube.put("Secret", "ns", "cred", key="k2")
+            assert pool.source_changed("Secret", "ns", "cred", changed) == [StoreKey("SecretStore", "ns", "s")]
+            gate.set()
+        recorder.open_failure = None
+        assert reader.exception() is failure
+        assert pool.statistics().open == 0
+        assert await _read(pool, store, "ns", RemoteRef("a")) == b"A"
+        assert len(recorder.contexts) == opened + 2
+        pool.store_gone(StoreKey("SecretStore", "ns", "s"))
+    await pool.aclose()
+
+
+async def test_a_watch_that_lags_behind_changes_nothing(pool: Any, recorder: Any, store_of: Any, kube: Any) -> None:
+    """A version older than the one that was read is no news."""
+    old = kube.put("Secret", "ns", "cred", key="k1")
+    kube.put("Secret", "ns", "cred", key="k2")
+    store = store_of(provider={"recorder": {"auth": {"name": "cred", "key": "key"}}})
+    await _read(pool, store, "ns", RemoteRef("a"))
+    assert pool.source_changed("Secret", "ns", "cred", old) == []
+    assert pool.source_changed("Secret", "ns", "cred", "") == [StoreKey("SecretStore", "ns", "s")], "it was deleted"
+    await pool.aclose()
+
+
 async def test_a_failed_open_is_answered_from_memory_for_a_short_while(
     pool: Any, recorder: Any, store_of: Any, clock: FakeClock
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -14,8 +15,10 @@ from providers.vault.token import Token, TokenKeeper, token_from
 
 
 @pytest.fixture
-def http(vault: Any, clock: FakeClock, calls: Any) -> VaultHttp:
-    return VaultHttp(vault.url, clock=clock, calls=calls, retry=RetryPolicy(retries=0))
+async def http(vault: Any, clock: FakeClock, calls: Any) -> AsyncIterator[VaultHttp]:
+    http = VaultHttp(vault.url, clock=clock, calls=calls, retry=RetryPolicy(retries=0))
+    yield http
+    await http.aclose()
 
 
 def keeper(http: VaultHttp, clock: FakeClock) -> TokenKeeper:
@@ -49,7 +52,6 @@ async def test_callers_share_one_login(vault: Any, http: VaultHttp, clock: FakeC
         assert {task.result() for task in tasks} == {expected}
         await clock.advance(3541)
     assert paths(vault) == ["approle/login", "approle/login"]
-    await http.aclose()
 
 
 async def test_a_token_is_used_until_shortly_before_its_end(
@@ -64,7 +66,6 @@ async def test_a_token_is_used_until_shortly_before_its_end(
         assert await held.token() == "old"
         await clock.advance(1)
         assert await held.token() == "new"
-    await http.aclose()
 
 
 async def test_a_renewable_token_is_renewed_after_two_thirds(
@@ -84,7 +85,6 @@ async def test_a_renewable_token_is_renewed_after_two_thirds(
     assert paths(vault) == ["approle/login", "token/renew-self", "token/renew-self"]
     assert vault.requests[1].headers["X-Vault-Token"] == "same"
     assert vault.requests[1].headers["X-Vault-Namespace"] == "team"
-    await http.aclose()
 
 
 async def test_a_renewal_that_brings_nothing_is_not_repeated(
@@ -101,7 +101,6 @@ async def test_a_renewal_that_brings_nothing_is_not_repeated(
     assert paths(vault) == ["approle/login", "token/renew-self"]
     await clock.advance(65)
     assert await held.token() == "new"
-    await http.aclose()
 
 
 async def test_a_server_that_cannot_renew_now_is_asked_again_later(
@@ -119,7 +118,6 @@ async def test_a_server_that_cannot_renew_now_is_asked_again_later(
     await clock.advance(11)
     assert await held.token() == "t"
     assert paths(vault) == ["approle/login", "token/renew-self", "token/renew-self"]
-    await http.aclose()
 
 
 @pytest.mark.parametrize(
@@ -134,7 +132,6 @@ async def test_a_refused_or_empty_renewal_leads_to_a_login(
     await held.token()
     await clock.advance(201)
     assert await held.token() == "new"
-    await http.aclose()
 
 
 async def test_tokens_that_never_end_are_left_alone(
@@ -146,7 +143,6 @@ async def test_tokens_that_never_end_are_left_alone(
     await held.token()
     await clock.advance(10_000_000)
     assert await held.token() == "t"
-    await http.aclose()
 
 
 async def test_revocation(vault: Any, http: VaultHttp, clock: FakeClock, login_answer: Any) -> None:
@@ -176,7 +172,6 @@ async def test_revocation(vault: Any, http: VaultHttp, clock: FakeClock, login_a
     await failing.token()
     with pytest.raises(ProviderError, match=r"^error while revoking token: PUT .*500: broken"):
         await failing.aclose()
-    await http.aclose()
 
 
 async def test_a_refused_token_is_replaced_only_if_the_server_does_not_know_it(
@@ -186,13 +181,29 @@ async def test_a_refused_token_is_replaced_only_if_the_server_does_not_know_it(
     vault.script = [login_answer("one"), (200, {"data": {}}, {})]
     held = keeper(http, clock)
     await held.token()
-    assert await held.replacement("one") is None
+    for _ in range(3):
+        assert await held.replacement("one") is None
+    assert paths(vault) == ["approle/login", "token/lookup-self"], "asked once for a while"
+    await clock.advance(11)
     vault.script = [(403, {"errors": ["permission denied"]}, {}), login_answer("two")]
     assert await held.replacement("one") == "two"
     requests = len(vault.requests)
     assert await held.replacement("one") == "two", "somebody else has replaced it"
     assert len(vault.requests) == requests
-    await http.aclose()
+
+
+async def test_a_failed_login_is_not_repeated_at_once(
+    vault: Any, http: VaultHttp, clock: FakeClock, login_answer: Any
+) -> None:
+    """Servers lock out who tries too often; after a while it is tried again."""
+    vault.script = [(400, {"errors": ["invalid password"]}, {}), login_answer("t")]
+    held = keeper(http, clock)
+    for _ in range(10):
+        with pytest.raises(ProviderError, match="invalid password"):
+            await held.token()
+    assert paths(vault) == ["approle/login"]
+    await clock.advance(6)
+    assert await held.token() == "t"
 
 
 def test_repr_hides_the_token() -> None:
