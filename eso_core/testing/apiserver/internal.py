@@ -19,6 +19,8 @@ JsonObject = dict[str, Any]
 T = TypeVar("T")
 
 MANAGER = "kube-controller-manager"
+# Definitions are looked after by the API server itself, everything else by its companion.
+_API_SERVER = "kube-apiserver"
 
 
 def run_now(coroutine: Coroutine[Any, Any, T] | Awaitable[T]) -> T:
@@ -53,7 +55,7 @@ class InternalCalls:
             name,
             subresource,
             SERVER,
-            MANAGER,
+            _API_SERVER if resource.group == "apiextensions.k8s.io" else MANAGER,
             options,
             self._clock.now(),
             internal=True,
