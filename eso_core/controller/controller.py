@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import traceback
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
@@ -31,6 +30,7 @@ from eso_core.controller.hotloop import HotLoopGuard
 from eso_core.controller.options import ControllerOptions
 from eso_core.controller.result import ReconcileTimeout, Request, Result, StaleCache, TerminalError
 from eso_core.controller.sources import EventSource
+from eso_core.controller.stacks import task_stack
 from eso_core.meta import GVK, ObjectKey
 from eso_core.meta.errors import Conflict, SyncTimeout
 from eso_core.metrics import RuntimeMetrics
@@ -334,8 +334,9 @@ class Controller:
                 overdue.cancel()
 
     def _report_overdue(self, request: Request, task: asyncio.Task[object]) -> None:
-        stack = "".join(traceback.format_list(_stack_of(task)))
-        _log.error("reconcile ignores its cancellation", controller=self.name, request=str(request), stack=stack)
+        _log.error(
+            "reconcile ignores its cancellation", controller=self.name, request=str(request), stack=task_stack(task)
+        )
 
     def _succeeded(self, taken: Taken[Request], result: Result | None) -> None:
         queue, metrics, request = self.queue, self._metrics, taken.key
@@ -422,10 +423,3 @@ _NOTHING = Result()
 
 def _is_coroutine_function(fn: object) -> bool:
     return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004
-
-
-def _stack_of(task: asyncio.Task[object]) -> list[traceback.FrameSummary]:
-    return [
-        traceback.FrameSummary(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
-        for frame in task.get_stack()
-    ]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
 
 from eso_core.aio import Clock, TaskScope
+from eso_core.controller.stacks import task_stack
 from eso_core.manager.runnable import Runnable, drains
 
 __all__ = ["Group"]
@@ -91,8 +91,9 @@ class Group:
             except TimeoutError:
                 left = sorted(scope.tasks, key=lambda task: task.get_name())
                 for task in left:
-                    stack = "".join(traceback.format_stack(task.get_stack()[-1])) if task.get_stack() else ""
-                    _log.error("task ignores its cancellation: left behind", task=task.get_name(), stack=stack)
+                    _log.error(
+                        "task ignores its cancellation: left behind", task=task.get_name(), stack=task_stack(task)
+                    )
                 self._scope = None
                 return [task.get_name() for task in left]
         self._scope = None
