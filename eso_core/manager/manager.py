@@ -329,7 +329,8 @@ class Manager:
         self._election.spawn(self._elector.run(), name="leader election")
 
     async def _won(self) -> None:
-        await self._elected.start()
+        if not self._stopping.is_set():
+            await self._elected.start()
 
     def _lost_leadership(self) -> None:
         self._lost = True
