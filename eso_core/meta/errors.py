@@ -18,6 +18,7 @@
     │  └─ ConnectionLost
     ├─ DecodeError               bad JSON, wrong kind, line too long
     ├─ SelectorError             a label or field selector that cannot be read
+    ├─ JsonPatchError            a JSON patch that cannot be applied; JsonPatchTestFailed (both in meta.jsonpatch)
     ├─ OwnerError                an owner reference that the server would not honour
     ├─ MapperError               NoKindMatch, NoResourceMatch, AmbiguousKind
     ├─ CacheError                NotSynced, NotCached, NotIndexed, SyncTimeout, StaleCache

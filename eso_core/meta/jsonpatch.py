@@ -11,6 +11,8 @@ import copy
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from eso_core.meta.errors import EsoCoreError
+
 __all__ = ["JsonPatchError", "JsonPatchTestFailed", "apply", "diff", "equal", "parse_pointer"]
 
 JsonObject = dict[str, Any]
@@ -18,7 +20,7 @@ JsonObject = dict[str, Any]
 _ABSENT: Final = object()
 
 
-class JsonPatchError(ValueError):
+class JsonPatchError(EsoCoreError):
     """An operation cannot be applied. ``index`` is its place in the patch."""
 
     def __init__(self, index: int, reason: str) -> None:
@@ -82,8 +84,6 @@ def apply(document: Any, operations: Sequence[JsonObject], *, lenient: bool = Fa
             else:
                 root = _change(root, operation, lenient)
         except (_Refused, ValueError) as error:
-            if isinstance(error, JsonPatchError):
-                raise
             raise JsonPatchError(index, str(error)) from error
     return root
 
