@@ -24,7 +24,7 @@ from controllers.secretstore.watches import store_matters
 from eso_core.aio import Clock, TaskScope, shielded
 from eso_core.cache import InformerSpec
 from eso_core.client import Client, ClientConfig, RateLimit
-from eso_core.controller import Controller, ControllerOptions, Func, KindSource, Predicate, Reconcile
+from eso_core.controller import Controller, ControllerOptions, Func, Handler, KindSource, Predicate, Reconcile
 from eso_core.controller.handlers import enqueue_object
 from eso_core.manager import LeaderElectionOptions, Manager, ManagerOptions, MetricsServerOptions
 from eso_core.meta import Partial
@@ -133,7 +133,10 @@ class Operator:
         )
         self._waker = SourceWaker(self.pool)
         self._access = StoreAccess(
-            manager.cache, controller_class=self.options.controller_class, flood_gate=self.options.enable_flood_gate
+            manager.cache,
+            controller_class=self.options.controller_class,
+            flood_gate=self.options.enable_flood_gate,
+            cluster_stores=self.options.enable_cluster_store_reconciler,
         )
         self._add_stores()
         self._add_external_secrets(extensions or Extensions())
@@ -162,7 +165,9 @@ class Operator:
             (SecretStore, options.enable_secret_store_reconciler, "secretstore", "secret-store"),
             (ClusterSecretStore, options.enable_cluster_store_reconciler, "clustersecretstore", "cluster-secret-store"),
         ):
-            # Stores are in the cache in any case: ExternalSecrets look them up.
+            if kind is ClusterSecretStore and not enabled:
+                continue  # an operator without them may have no right to list them
+            # SecretStores are in the cache in any case: ExternalSecrets look them up.
             spec = InformerSpec(kind, namespaces=() if kind is ClusterSecretStore else self._namespaces)
             manager.cache.register(spec)
             if not enabled:
@@ -213,7 +218,7 @@ class Operator:
         )
         controller = self._controller("externalsecret", reconciler, "external-secrets")
 
-        def watch(spec: InformerSpec, handler: watches.Handle, matters: watches.Test, *, primary: bool = False) -> None:
+        def watch(spec: InformerSpec, handler: Handler, matters: watches.Test, *, primary: bool = False) -> None:
             predicate = Predicate(matters.__name__, matters)
             controller.add_source(KindSource(cache, spec, handler, [predicate], primary=primary))
 
@@ -223,7 +228,8 @@ class Operator:
         watch(secrets, watches.enqueue_by_target, watches.foreign_secret_matters)
         watch(secrets, self._waker.secret_changed, watches.secret_matters)
         watch(InformerSpec(SecretStore, namespaces=self._namespaces), watches.enqueue_by_store, usable)
-        watch(InformerSpec(ClusterSecretStore), watches.enqueue_by_store, usable)
+        if options.enable_cluster_store_reconciler:
+            watch(InformerSpec(ClusterSecretStore), watches.enqueue_by_store, usable)
         if not options.namespace:
             watch(InformerSpec(NAMESPACE), watches.enqueue_in_namespace, watches.namespace_matters)
 

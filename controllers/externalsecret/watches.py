@@ -27,7 +27,6 @@ __all__ = [
     "REFRESH_PRIORITY",
     "STORE_INDEX",
     "TARGET_INDEX",
-    "Handle",
     "Test",
     "by_cluster_store",
     "by_store",
@@ -45,7 +44,6 @@ __all__ = [
     "store_matters",
 ]
 
-Handle = Callable[[Event, Enqueue], None]
 Test = Callable[[Event], bool]
 
 DELETION_PRIORITY: Final = 100

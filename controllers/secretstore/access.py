@@ -59,12 +59,14 @@ class StoreAccess:
         reader: Where stores and namespaces are read.
         controller_class: Stores with another `spec.controller` belong to another operator.
         flood_gate: Whether a store must be Ready to be used.
+        cluster_stores: Whether ClusterSecretStores are in the cache; they do not exist otherwise.
     """
 
-    def __init__(self, reader: Reader, *, controller_class: str, flood_gate: bool) -> None:
+    def __init__(self, reader: Reader, *, controller_class: str, flood_gate: bool, cluster_stores: bool = True) -> None:
         self._reader = reader
         self._class = controller_class
         self._flood_gate = flood_gate
+        self._cluster_stores = cluster_stores
 
     async def foreign(self, refs: Sequence[StoreRef], namespace: str) -> bool:
         """Whether any of these stores that exists belongs to another operator.
@@ -109,6 +111,8 @@ class StoreAccess:
             )
 
     async def _find(self, ref: StoreRef, namespace: str) -> JsonObject | None:
+        if ref.kind == CLUSTER_STORE_KIND and not self._cluster_stores:
+            return None
         try:
             found: JsonObject = await self._reader.get(ref.gvk, ref.key(namespace))
         except NotFound:
