@@ -7,8 +7,10 @@
   ``quantity``, ``selectors``, ``time``, ``wellknown``.
 """
 
+from eso_core.meta.childnames import child_name
 from eso_core.meta.conditions import find_condition, is_condition_true, remove_condition, set_condition
 from eso_core.meta.durations import format_duration, parse_duration
+from eso_core.meta.equality import semantic_equal
 from eso_core.meta.gvk import GVK, GVR, JsonObject, ResourceInfo, gvk_of
 from eso_core.meta.keys import ObjectKey
 from eso_core.meta.object import ObjectMeta, OwnerReference, Partial, PartialObject, decode_partial
@@ -29,6 +31,7 @@ __all__ = [
     "PartialObject",
     "Quantity",
     "ResourceInfo",
+    "child_name",
     "decode_partial",
     "find_condition",
     "format_duration",
@@ -39,5 +42,6 @@ __all__ = [
     "parse_duration",
     "parse_time",
     "remove_condition",
+    "semantic_equal",
     "set_condition",
 ]

@@ -20,6 +20,7 @@
     ├─ SelectorError             a label or field selector that cannot be read
     ├─ JsonPatchError            a JSON patch that cannot be applied; JsonPatchTestFailed (both in meta.jsonpatch)
     ├─ OwnerError                an owner reference that the server would not honour
+    ├─ FinalizerError            cleanups before a deletion that failed
     ├─ MapperError               NoKindMatch, NoResourceMatch, AmbiguousKind
     ├─ CacheError                NotSynced, NotCached, NotIndexed, SyncTimeout, StaleCache
     ├─ ManagerError              the manager could not start or stop
@@ -49,6 +50,7 @@ __all__ = [
     "ConnectionLost",
     "DecodeError",
     "EsoCoreError",
+    "FinalizerError",
     "Forbidden",
     "Gone",
     "InternalError",
@@ -371,6 +373,19 @@ class SelectorError(EsoCoreError, ValueError):
 
 class OwnerError(EsoCoreError, ValueError):
     """An owner reference that the server would not honour, or a second controller."""
+
+
+class FinalizerError(EsoCoreError):
+    """Cleanups before a deletion that failed; their finalizers are still on the object.
+
+    Attributes:
+        failures: The exceptions by finalizer.
+    """
+
+    def __init__(self, what: str, failures: Mapping[str, Exception]) -> None:
+        self.failures = dict(failures)
+        text = "; ".join(f"{name}: {type(exc).__name__}: {exc}" for name, exc in self.failures.items())
+        super().__init__(f"cleaning up {what}: {text}")
 
 
 class MapperError(EsoCoreError):
