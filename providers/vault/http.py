@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 import random
 import ssl
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ import orjson
 from yarl import URL
 
 from eso_core.aio import Clock
+from eso_core.client.proxies import proxy_for
+from eso_core.meta.errors import ConfigError
 from providers.errors import AccessDenied, ErrorKind, InvalidData, InvalidSpec, ProviderError, Unavailable
 from providers.gojson import JsonValue, decode
 from providers.interface import ProviderCalls
@@ -119,6 +122,11 @@ class VaultHttp:
         self._forward = forward_inconsistent
         self._timeout = timeout
         self._rng = random.Random()
+        # aiohttp's own trust_env would look for a netrc file at each request, and send what it finds there.
+        try:
+            self._proxy = proxy_for(server, "", os.environ) or None
+        except ConfigError as exc:
+            raise InvalidSpec(f"reaching Vault at {self.server}: {exc}") from exc
         self._session: aiohttp.ClientSession | None = None
 
     async def request(
@@ -215,7 +223,7 @@ class VaultHttp:
         try:
             async with self._clock.timeout(self._timeout):
                 async with session.request(
-                    method, URL(url, encoded=True), headers=sent, data=payload, allow_redirects=False
+                    method, URL(url, encoded=True), headers=sent, data=payload, allow_redirects=False, proxy=self._proxy
                 ) as response:
                     raw = await response.content.read(_MAX_BODY + 1)
                     while len(raw) <= _MAX_BODY and (more := await response.content.read(_MAX_BODY + 1 - len(raw))):
@@ -247,7 +255,6 @@ class VaultHttp:
                 connector=connector,
                 timeout=aiohttp.ClientTimeout(total=None),  # the clock's timeout is the one that counts
                 cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=True,  # proxies of the environment, as every Go program
             )
         return self._session
 

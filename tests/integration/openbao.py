@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -205,6 +206,13 @@ class BaoServer:
         """Fills the server with ``SEED``."""
         for path, body in SEED:
             self.call("PUT", path, body)
+
+    def unseal_key(self) -> str:
+        """The key that opens the server again after ``sys/seal``; development servers print it."""
+        found = re.search(r"^Unseal Key: (\S+)$", (self._folder / "log").read_text(), re.MULTILINE)
+        if found is None:
+            raise RuntimeError("reading the unseal key: the server did not print one")
+        return found.group(1)
 
     def accessors(self) -> set[str]:
         """Which tokens live on the server."""

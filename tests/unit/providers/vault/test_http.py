@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -227,3 +228,18 @@ async def test_a_password_in_the_servers_address_is_not_shown(vault: Any, impati
     assert str(caught.value) == f"GET {vault.url}/v1/secret/data/app: 400: no"
     assert vault.requests[0].headers["Authorization"].startswith("Basic ")
     assert http.server == vault.url
+
+
+async def test_the_proxy_of_the_environment_is_used(
+    vault: Any, impatient: Any, calls: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As in every Go program; a netrc file is none of our business."""
+    (tmp_path / "netrc").write_text("machine vault.test login me password hunter2")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("HTTP_PROXY", vault.url)
+    assert await read(make(vault, impatient, calls, server="http://vault.test:8200")) is not None
+    assert vault.requests[0].path == "http://vault.test:8200/v1/secret/data/app"
+    assert "Authorization" not in vault.requests[0].headers
+    monkeypatch.setenv("HTTP_PROXY", "socks5://127.0.0.1:1")
+    with pytest.raises(InvalidSpec, match="scheme 'socks5' is not supported"):
+        make(vault, impatient, calls, server="http://vault.test:8200")
