@@ -2,7 +2,8 @@
 
 How it knows that "every task is blocked": the event loop keeps the callbacks that are due in a ready queue. When that
 queue stays empty over several rounds (each round polls the sockets once), nothing can run before a timer fires. Loops
-without such a queue (uvloop) get a fixed number of rounds instead.
+without such a queue (uvloop) get a fixed number of rounds instead. Work in the loop's thread pool (files, host names, TLS
+contexts) counts as running: the clock waits for it in real time.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ __all__ = ["FakeClock"]
 
 _QUIET_ROUNDS = 4  # a loopback round trip needs up to three polls of the sockets between two callbacks
 _MAX_ROUNDS = 5_000
+_THREAD_POLL = 0.001  # real seconds between two looks at a busy thread pool
 
 
 class FakeTimer:
@@ -117,8 +119,8 @@ class FakeClock:
         self._settling += 1
         try:
             for _ in range(_MAX_ROUNDS):
-                await asyncio.sleep(0)
-                quiet = quiet + 1 if _due(loop) <= self._settling - 1 + self._watching else 0
+                await asyncio.sleep(_THREAD_POLL if _pool_busy(loop) else 0)
+                quiet = quiet + 1 if not _pool_busy(loop) and _due(loop) <= self._settling - 1 + self._watching else 0
                 if quiet >= _QUIET_ROUNDS:
                     return
         finally:
@@ -167,6 +169,10 @@ class FakeClock:
         if not self._auto or self.next_timer() is None:
             self._watching = False
             return
+        if _pool_busy(loop):
+            self._quiet = 0
+            loop.call_later(_THREAD_POLL, self._look, loop)
+            return
         self._quiet = self._quiet + 1 if _due(loop) <= self._settling else 0
         if self._quiet > 2 * _QUIET_ROUNDS:
             self._quiet = 0
@@ -193,10 +199,10 @@ class _FakeTimeout(AbstractAsyncContextManager[object]):
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
-    ) -> bool | None:
+    ) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        return await self._inner.__aexit__(exc_type, exc, tb)
+        await self._inner.__aexit__(exc_type, exc, tb)
 
     def _expire(self) -> None:
         # A deadline in the past makes asyncio's own timeout fire in the next round.
@@ -212,3 +218,12 @@ def _due(loop: asyncio.AbstractEventLoop) -> int:
 def _wake(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
+
+
+def _pool_busy(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether a thread of the loop's default pool works, or a job waits for one."""
+    pool: Any = getattr(loop, "_default_executor", None)
+    idle: Any = getattr(pool, "_idle_semaphore", None)
+    if idle is None:
+        return False
+    return bool(pool._work_queue.qsize()) or idle._value < len(pool._threads)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 
 import pytest
 
@@ -191,6 +192,25 @@ async def test_settle_and_auto_do_not_wait_for_each_other() -> None:
         scope.spawn(clock.sleep(3), name="s")
         await clock.settle()
     assert clock.elapsed == 3
+
+
+async def test_the_fake_clock_waits_for_threads() -> None:
+    """Work in the thread pool is no reason to jump, with auto and without."""
+    clock = FakeClock(auto=True)
+    async with clock.timeout(60):
+        await asyncio.to_thread(time.sleep, 0.05)
+    assert clock.elapsed == 0
+    clock.auto = False
+    done: list[str] = []
+
+    async def work() -> None:
+        await asyncio.to_thread(time.sleep, 0.02)
+        done.append("work")
+
+    async with TaskScope("t") as scope:
+        scope.spawn(work(), name="work")
+        await clock.settle()
+        assert done == ["work"]
 
 
 async def test_the_system_clock_is_a_clock() -> None:
