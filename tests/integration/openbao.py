@@ -176,11 +176,13 @@ class BaoServer:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
-                # The KV mount appears last, after the token.
+                # The KV mount appears last, after the token; the server tells its keys after that.
                 self.call("GET", "secret/config")
-                return True
+                if "Root Token: " in (self._folder / "log").read_text():
+                    return True
             except (OSError, RuntimeError):
-                time.sleep(0.05)
+                pass
+            time.sleep(0.05)
         return False
 
     def call(
