@@ -272,6 +272,9 @@ class LeaderElector:
         try:
             lease = await self._client.get()
         except NotFound:
+            if self._held_by_another(self._clock.monotonic()):
+                # Deleted under a leader that may not know it yet, and will make it again.
+                return False
             try:
                 self._observe(await self._client.create(self._new_lease()))
             except AlreadyExists:
@@ -281,8 +284,7 @@ class LeaderElector:
         self._observe(lease)
         record = self._record
         assert record is not None
-        now = self._clock.monotonic()
-        if record.holder and record.holder != self.identity and self._observed_at + record.duration > now:
+        if self._held_by_another(self._clock.monotonic()):
             return False
         try:
             self._observe(await self._client.update(self._renewed(lease, record)))
@@ -290,6 +292,14 @@ class LeaderElector:
             return False
         self._renewed_at = started
         return True
+
+    def _held_by_another(self, now: float) -> bool:
+        record = self._record
+        return (
+            record is not None
+            and record.holder not in ("", self.identity)
+            and self._observed_at + record.duration > now
+        )
 
     def _observe(self, lease: JsonObject) -> None:
         self._lease = lease
