@@ -8,6 +8,7 @@ from pathlib import Path
 
 from eso_core.aio import Clock, SystemClock
 from eso_core.testing.apiserver.authn.user import AUTHENTICATED, User
+from eso_core.testing.apiserver.storage.statefile import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,16 +16,18 @@ class ApiServerOptions:
     """How an `ApiServer` runs.
 
     ``port`` 0 picks a free one. ``token`` is the administrator's (group ``system:masters``); a random one when empty.
-    ``tokens`` maps further static bearer tokens to users. ``state_file`` keeps objects and keys over restarts.
-    ``audit_log`` gets one JSON line per request. ``max_body`` is in bytes, ``bookmark_interval``, ``window_age`` and
-    ``request_log`` (how many requests are remembered for `ApiServer.requests`) in seconds, seconds and requests.
-    Raises `ValueError` for values out of range.
+    ``tokens`` maps further static bearer tokens to users. ``state_file`` keeps objects and keys over restarts;
+    ``snapshot`` is a state to begin with, and excludes ``state_file``. ``audit_log`` gets one JSON line per request.
+    ``max_body`` is in bytes, ``bookmark_interval`` and ``window_age`` (how long changes can be resumed from) in
+    seconds, ``request_log`` is how many requests `ApiServer.requests` remembers. Raises `ValueError` for values out of
+    range.
     """
 
     host: str = "127.0.0.1"
     port: int = 0
     tls: bool = True
     state_file: Path | None = None
+    snapshot: Snapshot | None = None
     audit_log: Path | None = None
     clock: Clock = field(default_factory=SystemClock)
     token: str = ""
@@ -39,6 +42,8 @@ class ApiServerOptions:
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise ValueError(f"starting the API server: port is {self.port}: use 0 to 65535")
+        if self.state_file is not None and self.snapshot is not None:
+            raise ValueError("starting the API server: state_file and snapshot: give one of them")
         if self.max_body < 1024:
             raise ValueError(f"starting the API server: max_body is {self.max_body}: use at least 1024")
         if self.bookmark_interval <= 0 or self.window_age < 0 or self.window_changes < 1:

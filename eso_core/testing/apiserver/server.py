@@ -54,7 +54,7 @@ from eso_core.testing.apiserver.rest.read import Reader
 from eso_core.testing.apiserver.rest.watch import WatchLimits
 from eso_core.testing.apiserver.rest.write import Writer
 from eso_core.testing.apiserver.storage.appender import Appender
-from eso_core.testing.apiserver.storage.statefile import StateFile, restore
+from eso_core.testing.apiserver.storage.statefile import Snapshot, StateFile, restore, take_snapshot
 from eso_core.testing.apiserver.storage.store import Store, WindowLimits
 
 JsonObject = dict[str, Any]
@@ -144,6 +144,9 @@ class ApiServer:
         """Objects and secrets of an earlier run, or new secrets."""
         options = self._options
         secrets_kept: JsonObject = {}
+        if options.snapshot is not None:
+            restore(self._store, options.snapshot.loaded())
+            secrets_kept = options.snapshot.secrets
         if options.state_file is not None:
             self._state = StateFile(options.state_file)
             loaded = self._state.load()
@@ -304,6 +307,10 @@ class ApiServer:
             and (resource is None or (exchange.target is not None and exchange.target.resource == resource))
             and (user_agent is None or exchange.user_agent.startswith(user_agent))
         ]
+
+    def snapshot(self) -> Snapshot:
+        """The present state, to start other servers from (`ApiServerOptions.snapshot`)."""
+        return take_snapshot(self._store, self._secrets())
 
     def compact(self) -> None:
         """Forget all history: watches and lists of earlier versions answer 410 from now on."""

@@ -22,6 +22,7 @@ from eso_core.testing.apiserver.resources import ResourceRegistry, ResourceType,
 from eso_core.testing.apiserver.rest import body as bodies
 from eso_core.testing.apiserver.rest import delete as deletes
 from eso_core.testing.apiserver.rest import patch as patches
+from eso_core.testing.apiserver.rest.kinds import OLDER_VERSIONS, type_problem
 from eso_core.testing.apiserver.rest.options import (
     IGNORE,
     STRICT,
@@ -438,17 +439,6 @@ class ResourceHandlers:
         return response
 
 
-_OLDER_VERSIONS: Final = frozenset(
-    {
-        "admissionregistration.k8s.io/v1beta1",
-        "apiextensions.k8s.io/v1beta1",
-        "coordination.k8s.io/v1beta1",
-        "events.k8s.io/v1beta1",
-        "rbac.authorization.k8s.io/v1alpha1",
-        "rbac.authorization.k8s.io/v1beta1",
-    }
-)
-"""Versions that the original still reads but does not serve."""
 _PROTECTED: Final = ("default", "kube-system", "kube-public")
 
 
@@ -467,22 +457,16 @@ def _manager_of(user_agent: str) -> str:
 
 
 def _check_builtin_type(call: Call, obj: JsonObject) -> None:
-    resource = call.resource
-    kind = obj.get("kind") or resource.kind
+    problem = type_problem(call, obj)
+    if problem:
+        kind = obj.get("kind") or call.resource.kind
+        version = (obj.get("apiVersion") or call.version.name).rpartition("/")[2]
+        raise bad_request(f'{kind} in version "{version}" cannot be handled as a {call.resource.kind}: {problem}')
     api_version = obj.get("apiVersion") or call.api_version
-    if kind == resource.kind and api_version == call.api_version:
-        return
-    shown = f'{kind} in version "{api_version.rpartition("/")[2]}" cannot be handled as a {resource.kind}'
-    known = resource.kind != kind and api_version == call.api_version
-    if known:
-        package = resource.group.split(".")[0] or "core"
-        raise bad_request(f"{shown}: converting (v1.{kind}) to ({package}.{resource.kind}): unknown conversion")
-    if api_version in _OLDER_VERSIONS:
+    if api_version in OLDER_VERSIONS:
         raise bad_request(
             f"the API version in the data ({api_version}) does not match the expected API version ({call.api_version})"
         )
-    scheme = 'in scheme "pkg/runtime/scheme.go:111"'
-    raise bad_request(f'{shown}: no kind "{kind}" is registered for version "{api_version}" {scheme}')
 
 
 def _check_custom_type(call: Call, obj: JsonObject, body: bytes) -> None:

@@ -13,6 +13,7 @@ from eso_core.testing.apiserver.patch.operations import operations_problem
 from eso_core.testing.apiserver.rest import body as bodies
 from eso_core.testing.apiserver.rest import ownership
 from eso_core.testing.apiserver.rest.body import Unreadable
+from eso_core.testing.apiserver.rest.kinds import type_problem
 from eso_core.testing.apiserver.rest.options import IGNORE, STRICT
 from eso_core.testing.apiserver.rest.write import Writer, Written
 from eso_core.testing.apiserver.schema import causes
@@ -179,6 +180,7 @@ def decode_patched(
     if not isinstance(obj.get("metadata"), dict):
         obj["metadata"] = {}
     strategy = call.resource.strategy
+    _check_kind(call, obj, shown)
     raw = to_json(obj) if shown is None and call.options.field_validation == STRICT else ""
     try:
         complaints = strategy.decode(call.version, obj, patch=True)
@@ -198,6 +200,21 @@ def decode_patched(
     check_identity(call, obj, name_required=True)
     strategy.default(call.version, obj)
     return obj
+
+
+def _check_kind(call: Call, obj: JsonObject, shown: str | None) -> None:
+    """What a patch may do to kind and version before the result is decoded. Raises `StatusError` 422."""
+    if call.resource.custom:
+        if not obj.get("kind"):
+            text = to_json(obj)
+            raise _bad_patch(text, f"Object 'Kind' is missing in '{text}'")
+    elif shown is not None:
+        # A strategic patch goes into an object whose kind is known already; what it says about that has no effect.
+        obj["kind"], obj["apiVersion"] = call.resource.kind, call.api_version
+    else:
+        problem = type_problem(call, obj)
+        if problem:
+            raise _bad_patch(to_json(obj), problem)
 
 
 def bad_patch(patched: JsonObject, problem: str) -> StatusError:

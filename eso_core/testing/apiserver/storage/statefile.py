@@ -7,7 +7,7 @@ deletion). When it has grown well beyond what lives, it is rewritten. A second s
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -38,6 +38,29 @@ class Loaded:
     secrets: JsonObject
     revision: int
     objects: dict[str, dict[str, Entry]]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state of a server at one moment, from which others can be started. Shared entries make it cheap."""
+
+    secrets: JsonObject
+    revision: int
+    objects: Mapping[str, tuple[Entry, ...]]
+
+    def __repr__(self) -> str:
+        return f"Snapshot(revision={self.revision}, {sum(map(len, self.objects.values()))} objects)"
+
+    def loaded(self) -> Loaded:
+        """In the form that a state file is loaded into."""
+        objects = {path: {entry.key: entry for entry in entries} for path, entries in self.objects.items()}
+        return Loaded(self.secrets, self.revision, objects)
+
+
+def take_snapshot(store: Store, secrets: JsonObject) -> Snapshot:
+    """Everything that is in a store now."""
+    objects = {path: tuple(table.entries()) for path, table in store.tables.items() if len(table)}
+    return Snapshot(secrets, store.revision, objects)
 
 
 class StateFile:
