@@ -18,6 +18,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -175,13 +176,11 @@ class BaoServer:
     def _wait(self) -> bool:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline and self._process.poll() is None:
-            try:
-                # The KV mount appears last, after the token; the server tells its keys after that.
+            # The KV mount appears last, after the token; the server tells its keys after that.
+            with suppress(OSError, RuntimeError):
                 self.call("GET", "secret/config")
                 if "Root Token: " in (self._folder / "log").read_text():
                     return True
-            except (OSError, RuntimeError):
-                pass
             time.sleep(0.05)
         return False
 
