@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from eso_core.testing.apiserver.builtin.validation_names import qualified_name
-from eso_core.testing.apiserver.schema.formats import FORMATS
+from eso_core.testing.apiserver.schema.formats import recognized
 from eso_core.testing.apiserver.schema.gotext import quote
 
 JsonObject = dict[str, Any]
 
 _STANDARD_FINALIZERS: Final = frozenset(("orphan", "foregroundDeletion"))
-_NUMBER_FORMATS: Final = frozenset(("int32", "int64", "float", "double"))
 _MOUNTABLE: Final = "kubernetes.io/enforce-mountable-secrets"
 
 
@@ -39,24 +38,24 @@ def finalizer_warnings(obj: JsonObject, old: JsonObject | None = None) -> list[s
 
 
 def crd_warnings(crd: JsonObject) -> list[str]:
-    """Warnings about string formats in schemas that nobody checks."""
+    """Warnings about formats in schemas that mean nothing."""
     found: dict[str, None] = {}
     for version in (crd.get("spec") or {}).get("versions") or []:
-        for format_ in _string_formats((version.get("schema") or {}).get("openAPIV3Schema")):
-            if format_ not in FORMATS and format_ not in _NUMBER_FORMATS:
-                found[f"unrecognized format {quote(format_)}"] = None
+        for format_ in _unknown_formats((version.get("schema") or {}).get("openAPIV3Schema")):
+            found[f"unrecognized format {quote(format_)}"] = None
     return list(found)
 
 
-def _string_formats(schema: Any) -> Iterator[str]:
+def _unknown_formats(schema: Any) -> Iterator[str]:
     if not isinstance(schema, dict):
         return
-    if schema.get("format") and schema.get("type") == "string":
-        yield schema["format"]
+    kind, format_ = schema.get("type"), schema.get("format")
+    if format_ and not recognized(format_, (kind,) if isinstance(kind, str) else ()):
+        yield format_
     for name in sorted(schema.get("properties") or ()):
-        yield from _string_formats(schema["properties"][name])
+        yield from _unknown_formats(schema["properties"][name])
     for key in ("items", "additionalProperties"):
-        yield from _string_formats(schema.get(key))
+        yield from _unknown_formats(schema.get(key))
 
 
 def service_account_warnings(obj: JsonObject) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from eso_core.testing.apiserver.schema import embedded, listtypes
-from eso_core.testing.apiserver.schema.formats import FORMATS, number_in_range
+from eso_core.testing.apiserver.schema.formats import number_in_range, string_check
 from eso_core.testing.apiserver.schema.node import META_FIELDS, Node
 from eso_core.testing.apiserver.schema.values import in_enum, is_multiple
 
@@ -86,7 +86,7 @@ def _combined(node: Node) -> Valid | None:
 
 def _by_type(node: Node) -> Valid:
     types = node.types
-    if types == ("string",):
+    if types == ("string",) and not node.format:
         return _nullable(node, _string(node))
     if types == ("object",):
         return _nullable(node, _object(node))
@@ -106,8 +106,10 @@ def _nullable(node: Node, check: Valid) -> Valid:
 
 
 def _any(node: Node) -> Valid:
-    """No type, or several: each kind of value meets the rules for its kind."""
+    """No type, several, or a format: each kind of value meets the rules for its kind."""
     types = node.types
+    # Where a string has a format, the server takes lists as well.
+    listed = bool(node.format) and not set(types) & {"integer", "number"}
     string, number, mapping, sequence = _string(node), _number(node), _object(node), _array(node)
 
     def valid(value: Any) -> bool:
@@ -121,7 +123,7 @@ def _any(node: Node) -> Valid:
         if kind is dict:
             return (not types or "object" in types) and mapping(value)
         if kind is list:
-            return (not types or "array" in types) and sequence(value)
+            return (not types or "array" in types or listed) and sequence(value)
         if not types:
             return number(value)
         if "number" in types or ("integer" in types and (isinstance(value, int) or value.is_integer())):
@@ -138,7 +140,7 @@ def _is_string(value: Any) -> bool:
 def _string(node: Node) -> Valid:
     raw = node.raw
     low, high, pattern = raw.get("minLength", 0), raw.get("maxLength"), node.pattern
-    format_ = FORMATS.get(node.format)
+    format_ = string_check(node.format)
     if format_ is None and pattern is None and high is None and not low:
         return _is_string
     if format_ is None and pattern is None:

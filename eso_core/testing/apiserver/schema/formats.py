@@ -221,6 +221,27 @@ FORMATS: Final[dict[str, Check]] = {
 }
 """Check per format name. A check gets the string and says whether the server accepts it."""
 
+_NORMALIZED: Final = {name.replace("-", ""): check for name, check in FORMATS.items()}
+# Known to the server without a check of the text.
+_UNCHECKED: Final = frozenset(("quantity",))
+
+
+def string_check(format_: str) -> Check | None:
+    """The check of a format by any spelling: dashes in its name do not count."""
+    return _NORMALIZED.get(format_.replace("-", ""))
+
+
+def recognized(format_: str, types: tuple[str, ...]) -> bool:
+    """Whether a format means something for values of the types; others are ignored."""
+    if types == ("integer",):
+        return format_ in ("int32", "int64")
+    if types == ("number",):
+        return format_ in ("float", "double")
+    if len(types) == 1 and types != ("string",):
+        return False
+    return string_check(format_) is not None or format_.replace("-", "") in _UNCHECKED
+
+
 _INT_RANGES: Final[dict[str, tuple[int, int]]] = {
     "int32": (-(2**31), 2**31 - 1),
     "uint32": (0, 2**32 - 1),

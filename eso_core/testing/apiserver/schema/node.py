@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from eso_core.testing.apiserver.schema.formats import recognized
 from eso_core.testing.apiserver.schema.patterns import Pattern, compile_pattern
 
 if TYPE_CHECKING:
@@ -156,11 +157,17 @@ def _pattern(node: Node) -> Pattern | None:
     return compile_pattern(pattern) if pattern else None
 
 
+def _format(node: Node) -> str:
+    """The format, if it means anything for values of the type."""
+    format_: str = node.raw.get("format") or ""
+    return format_ if format_ and recognized(format_, node.types) else ""
+
+
 _MAKERS: Final[dict[str, Callable[[Node], Any]]] = {
     "additional": _additional,
     "closed": lambda node: node.raw.get("additionalProperties") is False,
     "fill": _fill,
-    "format": lambda node: node.raw.get("format", ""),
+    "format": _format,
     "items": _items,
     "list_keys": lambda node: tuple(node.raw.get("x-kubernetes-list-map-keys") or ()),
     "list_type": lambda node: node.raw.get("x-kubernetes-list-type", ""),

@@ -11,7 +11,7 @@ from typing import Any
 
 from eso_core.testing.apiserver.errors import FieldError
 from eso_core.testing.apiserver.schema import causes, listtypes
-from eso_core.testing.apiserver.schema.formats import FORMATS, number_in_range
+from eso_core.testing.apiserver.schema.formats import number_in_range, string_check
 from eso_core.testing.apiserver.schema.gotext import number, quote, to_json, type_name
 from eso_core.testing.apiserver.schema.node import ABSENT, META_FIELDS, Node
 from eso_core.testing.apiserver.schema.values import in_enum, is_multiple, same
@@ -96,7 +96,7 @@ def _string_errors(node: Node, value: str, path: str) -> list[FieldError]:
         errors.append(causes.invalid(_field(path), value, f"{path} in body should match '{raw['pattern']}'"))
     # The server stops at the first of these three.
     errors = errors[:1]
-    check = FORMATS.get(node.format)
+    check = string_check(node.format)
     if check is not None and not check(value):
         detail = f"{path} in body must be of type {node.format}: {quote(value)}"
         errors.append(causes.type_invalid(_field(path), value, detail))

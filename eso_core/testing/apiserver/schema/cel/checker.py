@@ -193,7 +193,10 @@ class _Checker:
                 node.function = f"{name}.{node.function}"
                 node.target = None
         for operand in node.operands:
-            self.visit(operand)
+            if node.function == "format" and isinstance(operand, ast.ListLiteral):
+                operand.type = self._list(operand, mixed=True)
+            else:
+                self.visit(operand)
         if node.function in ("_&&_", "_||_"):
             return self._connective(node)
         if node.function == "_?_:_":
@@ -262,8 +265,9 @@ class _Checker:
 
     # -- literals
 
-    def _list(self, node: ast.ListLiteral) -> Type:
-        element: Type | None = None
+    def _list(self, node: ast.ListLiteral, *, mixed: bool = False) -> Type:
+        """Literals have one type throughout, except where each element is meant for another place (``mixed``)."""
+        element: Type | None = DYN if mixed else None
         for index, item in enumerate(node.elements):
             type_ = self.visit(item)
             if index in node.optional:
