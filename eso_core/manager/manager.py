@@ -40,7 +40,6 @@ from eso_core.manager.options import ManagerOptions
 from eso_core.manager.runnable import Runnable, WarmsUp, needs_leader, warms_up
 from eso_core.manager.scrapeauth import ScrapeAuth
 from eso_core.manager.servers import HttpServer, WebHandler, health_server, metrics_server
-from eso_core.manager.servingcert import ServingCertificate, self_signed
 from eso_core.meta.errors import LeaderElectionLost, ManagerError
 from eso_core.metrics import RuntimeMetrics, new_registry
 
@@ -291,6 +290,9 @@ class Manager:
         serving = self.options.metrics_server
         tls: ssl.SSLContext | None = None
         if serving.secure and self.options.metrics_addr not in ("", "0"):
+            # Certificates are 5 MiB of code that most processes never need.
+            from eso_core.manager.servingcert import ServingCertificate, self_signed
+
             if serving.cert_file:
                 certificate = ServingCertificate(serving.cert_file, serving.key_file, self.clock, self.metrics)
                 await certificate.load()
