@@ -265,13 +265,11 @@ class ClientPool:
         entry = self._entries.get(key)
         if entry is None:
             self._raise_held(key)
-            context_namespace = namespace if store.is_cluster else store.namespace
 
             async def open_client() -> _Entry:
-                resolver = Resolver(self._kube, store, context_namespace)
-                context = StoreContext(
-                    store, context_namespace, resolver, self._clock, self._calls, self._provider_options
-                )
+                # A client that all namespaces share must not read in the one that happens to come first.
+                resolver = Resolver(self._kube, store, scope)
+                context = StoreContext(store, scope, resolver, self._clock, self._calls, self._provider_options)
                 self._resolvers[key] = resolver
                 self._outdated.discard(key)
                 try:

@@ -220,6 +220,8 @@ class Resolver:
         prefix = f'cannot get Kubernetes secret "{name}" from namespace "{namespace}"'
         if not name:
             raise BrokenReference(f"{prefix}: the reference has no name")
+        if not namespace:
+            raise BrokenReference(f"{prefix}: a ClusterSecretStore has to name the namespace of this reference")
         try:
             secret = await self._kube.get_secret(namespace, name)
         except Exception as exc:

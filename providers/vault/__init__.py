@@ -21,7 +21,7 @@ from providers.errors import InvalidSpec
 from providers.interface import Capabilities, Provider, RetrySettings, SecretsClient, Store, StoreContext
 from providers.spec import ProviderSpec
 from providers.vault.auth import choose_login
-from providers.vault.checks import check, chosen_method, is_referent, uses_consumer_namespace
+from providers.vault.checks import check, chosen_method, uses_consumer_namespace
 from providers.vault.client import UnboundClient, VaultClient, VaultConnection
 from providers.vault.http import ReplicationState, RetryPolicy, VaultHttp
 from providers.vault.spec import VaultSpec
@@ -49,27 +49,27 @@ class VaultProvider(Provider):
 
     async def open(self, spec: ProviderSpec, ctx: StoreContext) -> SecretsClient:
         assert isinstance(spec, VaultSpec)
-        unbound = not ctx.namespace and ctx.store.is_cluster and is_referent(spec)
-        connection = await connect(spec, ctx, log_in=not unbound)
+        unbound = self.per_namespace(spec, ctx.store) and not ctx.namespace
+        connection = await connect(spec, ctx, unbound=unbound)
         kind = UnboundClient if unbound else VaultClient
         return kind(connection, mount=(spec.path or "").strip("/"), version=spec.version)
 
 
-async def connect(spec: VaultSpec, ctx: StoreContext, *, log_in: bool = True) -> VaultConnection:
+async def connect(spec: VaultSpec, ctx: StoreContext, *, unbound: bool = False) -> VaultConnection:
     """A connection with a token, for this backend and for generators that speak to Vault.
 
     Args:
         spec: ``spec.provider.vault``.
         ctx: Whose credentials.
-        log_in: Log in now, so that wrong credentials are noticed here.
+        unbound: The credentials come with a consumer, and there is none: the connection can do nothing.
 
     Raises:
         ProviderError: Credentials cannot be read, or the server does not take them. Nothing stays open.
     """
     auth_namespace = (spec.auth.namespace if spec.auth is not None else None) or spec.namespace or ""
-    login = choose_login(spec.auth, ctx, namespace=auth_namespace) if log_in else None
+    login = choose_login(spec.auth, ctx, namespace=auth_namespace)
     ca = await ctx.resolver.ca_bundle(spec.ca_bundle, spec.ca_provider)
-    tls = tls_context(ca, await _client_certificate(spec, ctx, with_auth=log_in))
+    tls = tls_context(ca, None if unbound else await _client_certificate(spec, ctx))
     tracked = bool(spec.read_your_writes or spec.forward_inconsistent)
     http = VaultHttp(
         spec.server,
@@ -83,7 +83,9 @@ async def connect(spec: VaultSpec, ctx: StoreContext, *, log_in: bool = True) ->
         forward_inconsistent=bool(spec.read_your_writes and spec.forward_inconsistent),
         timeout=ctx.options.request_timeout,
     )
-    connection = VaultConnection(http, TokenKeeper(http, login, namespace=auth_namespace, clock=ctx.clock))
+    connection = VaultConnection(
+        http, TokenKeeper(http, None if unbound else login, namespace=auth_namespace, clock=ctx.clock)
+    )
     try:
         await connection.keeper.token()
     except BaseException:
@@ -92,10 +94,10 @@ async def connect(spec: VaultSpec, ctx: StoreContext, *, log_in: bool = True) ->
     return connection
 
 
-async def _client_certificate(spec: VaultSpec, ctx: StoreContext, *, with_auth: bool) -> tuple[bytes, bytes] | None:
+async def _client_certificate(spec: VaultSpec, ctx: StoreContext) -> tuple[bytes, bytes] | None:
     """The certificate and key that the client shows."""
     auth = spec.auth
-    if with_auth and auth is not None and auth.cert is not None and chosen_method(auth) == "cert":
+    if auth is not None and auth.cert is not None and chosen_method(auth) == "cert":
         if auth.cert.client_cert is None or auth.cert.secret_ref is None:
             raise InvalidSpec("logging in to Vault with a TLS certificate: both clientCert and secretRef are required")
         certificate = await ctx.resolver.secret_value(auth.cert.client_cert, default_key="tls.crt")

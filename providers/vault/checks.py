@@ -11,7 +11,7 @@ from providers.interface import Store
 from providers.resolve import FOREIGN_NAMESPACE
 from providers.vault.spec import VaultAuth, VaultSpec
 
-__all__ = ["METHODS", "check", "chosen_method", "is_referent", "uses_consumer_namespace"]
+__all__ = ["METHODS", "check", "chosen_method", "uses_consumer_namespace"]
 
 METHODS = ("token_secret_ref", "app_role", "kubernetes", "ldap", "user_pass", "jwt", "cert", "iam", "gcp")
 """Ways to log in, as attributes of ``VaultAuth``, in order of preference when several are set."""
@@ -22,28 +22,12 @@ def chosen_method(auth: VaultAuth | None) -> str:
     return next((name for name in METHODS if auth is not None and getattr(auth, name) is not None), "")
 
 
-def is_referent(spec: VaultSpec) -> bool:
-    """Whether the credentials of a ClusterSecretStore come from its consumers' namespaces."""
-    method = chosen_method(spec.auth)
-    if not method or method == "gcp":
-        return False
-    part = getattr(spec.auth, method)
-    # A role id and a certificate are no secrets: by the original's rule they do not make a store referent.
-    counted = {
-        "app_role": ("secret_ref",),
-        "kubernetes": ("secret_ref", "service_account_ref"),
-        "ldap": ("secret_ref",),
-        "user_pass": ("secret_ref",),
-        "jwt": ("secret_ref", "kubernetes_service_account_token"),
-        "cert": ("secret_ref",),
-        "iam": ("jwt", "secret_ref"),
-    }
-    parts = [part] if method == "token_secret_ref" else [getattr(part, name, None) for name in counted[method]]
-    return any(not selector.namespace for part in parts if part is not None for _, selector in _selectors(part))
-
-
 def uses_consumer_namespace(spec: VaultSpec) -> bool:
-    """Whether anything that the store reads lies in the consumer's namespace, counted for ``is_referent`` or not."""
+    """Whether a ClusterSecretStore reads anything in its consumers' namespaces.
+
+    The original does not count role ids and certificates here; a store with such a reference then never becomes ready,
+    as there is no namespace to read it from while the store is checked.
+    """
     method = chosen_method(spec.auth)
     parts = [spec.tls, getattr(spec.auth, method) if method else None]
     return any(not selector.namespace for part in parts if part is not None for _, selector in _selectors(part))

@@ -290,6 +290,32 @@ async def test_a_cluster_store_takes_each_consumers_own_credentials(
     assert calls.total("LookupSelf") == 0
 
 
+async def test_a_cluster_store_whose_role_id_comes_with_the_consumer_is_ready_too(
+    pool: Any, vault_store: Any, cluster: Any
+) -> None:
+    """As is one whose client certificate does; a method that is not there is told nevertheless."""
+    cluster.put("Secret", "consumer", "role", id="cf-role-id")
+    auth = {
+        "appRole": {
+            "path": "cf-approle",
+            "roleRef": {"name": "role", "key": "id"},
+            "secretRef": {"name": "approle", "key": "cf", "namespace": "ns"},
+        }
+    }
+    store = vault_store(kind="ClusterSecretStore", auth=auth)
+    async with pool.client(store, "") as client:
+        assert (await client.validate()).state is ValidationState.UNKNOWN
+    assert await read(pool, store, namespace="consumer") == b"ines"
+    tls = {"certSecretRef": {"name": "client"}, "keySecretRef": {"name": "client"}}
+    token = {"tokenSecretRef": {"name": "bao-token", "key": "token", "namespace": "ns"}}
+    with_certificate = vault_store("tls", kind="ClusterSecretStore", auth=token, tls=tls)
+    async with pool.client(with_certificate, "") as client:
+        assert (await client.validate()).state is ValidationState.UNKNOWN
+    iam = {"iam": {"vaultRole": "r", "jwt": {"serviceAccountRef": {"name": "sa"}}}}
+    with pytest.raises(NotSupported):
+        await read(pool, vault_store("iam", kind="ClusterSecretStore", auth=iam), namespace="")
+
+
 async def test_a_cluster_store_with_its_own_credentials_logs_in_once_for_all(
     pool: Any, vault_store: Any, cluster: Any, calls: Any
 ) -> None:

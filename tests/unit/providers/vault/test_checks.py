@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from providers import InvalidSpec, Registry
-from providers.vault.checks import chosen_method, is_referent, uses_consumer_namespace
+from providers.vault.checks import chosen_method, uses_consumer_namespace
 from providers.vault.spec import VaultSpec
 
 FOREIGN = "namespace should either be empty or match the namespace of the SecretStore for a namespaced SecretStore"
@@ -48,21 +48,18 @@ SELECTORS: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("title", "auth"), SELECTORS)
-def test_a_selector_without_namespace_makes_the_store_referent(title: str, auth: Any) -> None:
+def test_a_selector_without_namespace_points_to_the_consumer(title: str, auth: Any) -> None:
     """Each consumer brings its own credentials then, and needs a client of its own."""
-    assert is_referent(spec(auth=auth(None)))
     assert uses_consumer_namespace(spec(auth=auth(None)))
-    assert not is_referent(spec(auth=auth("x")))
     assert not uses_consumer_namespace(spec(auth=auth("x")))
 
 
-def test_what_does_not_count_as_referent_still_separates_the_consumers() -> None:
-    """A role id or certificate from the consumer's namespace is read there, so clients are not shared."""
+def test_role_ids_and_certificates_of_consumers_count_too() -> None:
+    """They are read in the consumer's namespace, so clients are not shared."""
     role = {"appRole": {"path": "p", "roleRef": ref(), "secretRef": ref("x")}}
     certificate = {"cert": {"clientCert": ref(), "secretRef": ref("x")}}
     tls = {"certSecretRef": ref(), "keySecretRef": ref("x")}
     for given in (spec(auth=role), spec(auth=certificate), spec(auth={"tokenSecretRef": ref("x")}, tls=tls)):
-        assert not is_referent(given)
         assert uses_consumer_namespace(given)
 
 
@@ -70,10 +67,9 @@ def test_only_the_method_in_use_counts() -> None:
     """The first of the documented order."""
     both = spec(auth={"userPass": {"path": "p", "username": "u", "secretRef": ref()}, "tokenSecretRef": ref("x")})
     assert chosen_method(both.auth) == "token_secret_ref"
-    assert not is_referent(both)
+    assert not uses_consumer_namespace(both)
     assert chosen_method(None) == ""
-    assert not is_referent(spec())
-    assert not is_referent(spec(auth={"gcp": {"role": "r"}}))
+    assert not uses_consumer_namespace(spec())
 
 
 def check(store: Any, **vault: Any) -> None:
