@@ -2,7 +2,8 @@
 
 `apply` never changes the document it is given. With ``lenient=True`` it follows the dialect of the Kubernetes API
 server, which is laxer than the RFC in a few places: ``replace`` of an absent key adds it, ``test`` of an absent key
-against null succeeds, an operation without ``value`` means null, and negative list indexes count from the end.
+against null succeeds, an operation without ``value`` means null, and negative list indexes count from the end. It is
+stricter in one: of the whole document only ``replace`` and ``test`` are possible.
 """
 
 from __future__ import annotations
@@ -180,6 +181,8 @@ def _container(root: Any, path: list[str], lenient: bool) -> Any:
 
 def _add(root: Any, path: list[str], value: Any, lenient: bool) -> Any:
     if not path:
+        if lenient:
+            raise _Refused("cannot add the whole document")
         return value
     parent = _container(root, path, lenient)
     if isinstance(parent, dict):

@@ -327,6 +327,15 @@ def test_other_managers_get_no_such_favour() -> None:
         put(client_side({"k": "v"}, {"k": "v"}), config_map({"k": "w"}), "other")
 
 
+@pytest.mark.parametrize("metadata", [None, {}])
+def test_a_configuration_may_lack_metadata(metadata: Any) -> None:
+    """What a name is needed for is checked where the object is stored."""
+    applied = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": "1"}}
+    assert put(None, applied)["data"] == {"a": "1"}
+    live = put(None, config_map({"a": "1"}, labels={"x": "1"}), "kubectl")
+    assert put(live, applied, "kubectl")["data"] == {"a": "1"}
+
+
 def test_arguments_stay_as_they_are(widget: dict[str, Any]) -> None:
     """Neither the live object nor the configuration is changed in place."""
     live = put(None, config_map({"a": "1", "b": "2"}), "first")

@@ -124,6 +124,7 @@ def test_the_servers_dialect_accepts_more(document: Any, operation: Any, result:
         ({"a": [1]}, {"op": "remove", "path": "/a/-2"}),
         ({}, {"op": "remove", "path": "/a"}),
         ({}, {"op": "remove", "path": ""}),
+        ({}, {"op": "add", "path": "", "value": {}}),
         ({}, {"op": "test", "path": "/a/b", "value": None}),
     ],
 )

@@ -113,6 +113,8 @@ def apply(
             raise
         forced = _Request(compiled, api_version, request.actor, time, ignored, True)
         merged, managed = _merge(base, applied, managed, forced)
+    # A configuration without metadata may take all of it away; what must be there is checked later.
+    merged = {**merged, "metadata": merged.get("metadata") or {}}
     merged = lastapplied.refresh(merged, applied, manager)
     metadata = {key: value for key, value in merged["metadata"].items() if key != "managedFields"}
     if managed:

@@ -25,7 +25,7 @@ def refresh(merged: JsonObject, applied: JsonObject, manager: str) -> JsonObject
     annotations = merged["metadata"].get("annotations") or {}
     if manager != KUBECTL or not annotations.get(ANNOTATION):
         return merged
-    metadata = dict(applied["metadata"])
+    metadata = dict(applied.get("metadata") or {})
     others = {key: value for key, value in (metadata.get("annotations") or {}).items() if key != ANNOTATION}
     if others:
         metadata["annotations"] = others

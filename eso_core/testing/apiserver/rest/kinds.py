@@ -24,7 +24,20 @@ OLDER_VERSIONS: Final = frozenset(
 """Versions that the original still reads but does not serve."""
 # Kinds of the core group that the original knows though this server does not serve them.
 _CORE_KINDS: Final = frozenset(
-    ["Binding", "ComponentStatus", "Endpoints", "LimitRange", "Node", "PersistentVolume", "PersistentVolumeClaim", "Pod", "PodTemplate", "ReplicationController", "ResourceQuota", "Service"]
+    [
+        "Binding",
+        "ComponentStatus",
+        "Endpoints",
+        "LimitRange",
+        "Node",
+        "PersistentVolume",
+        "PersistentVolumeClaim",
+        "Pod",
+        "PodTemplate",
+        "ReplicationController",
+        "ResourceQuota",
+        "Service",
+    ]
 )
 
 

@@ -147,15 +147,24 @@ class Change:
         return merged, shown, parsed.duplicates
 
     def _parse(self, wanted: type) -> bodies.Body:
+        # Without field validation the patch is read by the patch library itself, which words things differently.
+        ignore = self._call.options.field_validation == IGNORE
+        prefix = "" if ignore else "error decoding patch: "
+        problem = ""
         try:
             parsed = bodies.parse_json(self._text)
         except Unreadable as error:
-            raise bad_request(f"error decoding patch: {error}") from error
-        if parsed.value is not None and not isinstance(parsed.value, wanted):
-            target = "map[string]interface {}" if wanted is dict else "[]handlers.jsonPatchOp"
+            problem = str(error)
+        else:
+            if parsed.value is None or isinstance(parsed.value, wanted):
+                return parsed
+            target = "map[string]interface {}"
+            if wanted is list:
+                target = "jsonpatch.Patch" if ignore else "[]handlers.jsonPatchOp"
             problem = f"json: cannot unmarshal {_go_type(parsed.value)} into Go value of type {target}"
-            raise bad_request(f"error decoding patch: {problem}")
-        return parsed
+        if ignore and self._media == MERGE:
+            raise bad_request("Invalid JSON Patch")
+        raise bad_request(f"{prefix}{problem}")
 
     def _json_patch(self, live: JsonObject) -> tuple[Any, list[str]]:
         parsed = self._parse(list)
@@ -177,7 +186,7 @@ def decode_patched(
     call: Call, obj: JsonObject, *, strict: bool, shown: str | None = None, duplicates: list[str] | None = None
 ) -> JsonObject:
     """Bring a patched object into its kind's form. Raises `StatusError` 422 where it cannot be decoded."""
-    if not isinstance(obj.get("metadata"), dict):
+    if obj.get("metadata") is None:
         obj["metadata"] = {}
     strategy = call.resource.strategy
     _check_kind(call, obj, shown)
@@ -204,6 +213,9 @@ def decode_patched(
 
 def _check_kind(call: Call, obj: JsonObject, shown: str | None) -> None:
     """What a patch may do to kind and version before the result is decoded. Raises `StatusError` 422."""
+    wrong = bodies.identity_problem(obj)
+    if wrong:
+        raise _bad_patch(to_json(obj), f"couldn't get version/kind; json parse error: {wrong}")
     if call.resource.custom:
         if not obj.get("kind"):
             text = to_json(obj)
