@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
@@ -19,6 +20,7 @@ Processor = Callable[[Any, str, Event], Event]
 _LEVELS = {"warning": "warn", "critical": "fatal", "exception": "error"}
 _ORDER = ("level", "ts", "logger", "msg")
 _MAX_CHAIN = 10
+_PLAIN = (str, int, bool, float, type(None))
 
 # Keys whose values are credentials whatever they hold. Names of Secrets and stores are not among them.
 _SECRET_KEYS = frozenset(
@@ -57,7 +59,7 @@ def _nano(now: datetime) -> int:
 
 
 def _iso8601(now: datetime) -> str:
-    return f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}Z"
+    return f"{now.isoformat(timespec='milliseconds')[:-6]}Z"
 
 
 def _rfc3339(now: datetime) -> str:
@@ -130,12 +132,14 @@ def _stack(exc: BaseException, trace: TracebackType | None) -> str:
 def redact(_: Any, __: str, event: Event) -> Event:
     """Replaces what may be a secret value by its size."""
     for key, value in event.items():
-        if isinstance(value, str | int | float | bool) and not _is_secret_key(key):
-            continue
-        event[key] = _hidden(value) if _is_secret_key(key) else _clean(value)
+        if _is_secret_key(key):
+            event[key] = _hidden(value)
+        elif type(value) not in _PLAIN:
+            event[key] = _clean(value)
     return event
 
 
+@lru_cache(maxsize=4_096)
 def _is_secret_key(key: str) -> bool:
     return key.replace("_", "").replace("-", "").lower() in _SECRET_KEYS
 
@@ -182,8 +186,6 @@ def message_key(_: Any, __: str, event: Event) -> Event:
 
 def render_json(_: Any, __: str, event: Event) -> str:
     """One line of JSON; level, time, logger and message come first."""
-    event.pop("_record", None)
-    event.pop("_from_structlog", None)
     ordered = {key: event[key] for key in _ORDER if key in event}
     ordered.update(event)
     return orjson.dumps(ordered, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
