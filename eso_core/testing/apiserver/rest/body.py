@@ -225,12 +225,27 @@ def read_object(text: bytes, media: str, kind: str) -> Body:
     if body.value is None:
         body.value = {}
     if not isinstance(body.value, dict):
-        name = {list: "array", str: "string", bool: "bool", int: "number", float: "number"}.get(
-            type(body.value), "number"
-        )
-        problem = f"json: cannot unmarshal {name} into Go value of type {_TYPE_META}"
+        problem = f"json: cannot unmarshal {_json_name(body.value)} into Go value of type {_TYPE_META}"
+        raise _unrecognized(kind, text, problem, JSON)
+    problem = identity_problem(body.value)
+    if problem:
         raise _unrecognized(kind, text, problem, JSON)
     return body
+
+
+def identity_problem(obj: JsonObject) -> str:
+    """What is wrong with the types of apiVersion and kind, in the words of Go's decoder; empty when nothing is."""
+    for key in ("apiVersion", "kind"):
+        value = obj.get(key)
+        if value is not None and not isinstance(value, str):
+            return f"json: cannot unmarshal {_json_name(value)} into Go struct field .{key} of type string"
+    return ""
+
+
+def _json_name(value: Any) -> str:
+    if isinstance(value, bool):
+        return "bool"
+    return {dict: "object", list: "array", str: "string"}.get(type(value), "number")
 
 
 def _unrecognized(kind: str, text: bytes, problem: str, media: str) -> StatusError:
