@@ -1,0 +1,236 @@
+"""Plays a scenario on a cluster and gives what it left behind in the form of the recordings.
+
+A scenario applies, patches and deletes objects and takes snapshots. A snapshot holds every object of the scenario's
+namespaces (and the cluster-scoped ones that carry its name) with all that differs from run to run taken out: times, uids,
+versions, hashes, the name of the namespace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import copy
+import re
+import time
+from typing import Any
+
+from eso_core.client import ApplyPatch, Client, MergePatch
+from eso_core.meta import GVK, ObjectKey
+from eso_core.meta.errors import AlreadyExists, ApiError, NotFound
+from eso_core.meta.wellknown import CONFIG_MAP, NAMESPACE, SECRET, SERVICE_ACCOUNT
+from eso_core.testing.apiserver.server import ApiServer
+
+__all__ = ["Player", "differences"]
+
+JsonObject = dict[str, Any]
+
+GROUP = "external-secrets.io"
+KINDS = {
+    "Secret": SECRET,
+    "ConfigMap": CONFIG_MAP,
+    "Namespace": NAMESPACE,
+    "ServiceAccount": SERVICE_ACCOUNT,
+    **{kind: GVK(GROUP, "v1", kind) for kind in ("ExternalSecret", "SecretStore", "ClusterSecretStore")},
+}
+CLUSTER_SCOPED = {"Namespace", "ClusterSecretStore"}
+SHOWN = ("Secret", "ConfigMap", "ExternalSecret", "SecretStore")
+
+#: Seconds without a change that count as settled; the operator and the server share this process, so little is enough.
+QUIET = 0.35
+SETTLE_LIMIT = 20.0
+#: Scenarios whose operator tries a dead backend for some seconds before it says so.
+PATIENT = {"vault-unusable": 4.0}
+#: Pauses up to this long only wait for the operator; longer ones are about time itself.
+LONGEST_PAUSE = 2.0
+
+VOLATILE = (
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "managedFields",
+    "generation",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+)
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+HASH = re.compile(r"\b[0-9a-f]{32,64}\b")
+
+
+class Player:
+    """Plays one scenario.
+
+    Args:
+        server: For garbage collection.
+        client: The player's own client.
+        scenario: As it stands in the file.
+        places: What placeholders such as `$VAULT` stand for.
+    """
+
+    def __init__(self, server: ApiServer, client: Client, scenario: JsonObject, places: dict[str, str]) -> None:
+        self._server = server
+        self._client = client
+        self._scenario = scenario
+        self._namespace = f"cf-{scenario['name']}"
+        self._namespaces = [self._namespace]
+        self._places = {**places, "$NS": self._namespace}
+        self._quiet = PATIENT.get(scenario["name"], QUIET)
+
+    async def play(self) -> JsonObject:
+        """All steps; returns what was refused and every snapshot."""
+        refused: list[JsonObject] = []
+        snapshots: dict[str, JsonObject] = {}
+        await self._client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self._namespace}})
+        for step in self._filled(self._scenario["steps"]):
+            if "apply" in step:
+                for obj in step["apply"]:
+                    refused += await self._apply(obj)
+            elif "patch" in step:
+                target = step["patch"]
+                kind, key = self._address(target)
+                await self._client.patch(kind, key, MergePatch(target["patch"]))
+            elif "delete" in step:
+                kind, key = self._address(step["delete"])
+                try:
+                    await self._client.delete(kind, key)
+                except NotFound:
+                    continue
+            elif "sleep" in step:
+                if step["sleep"] > LONGEST_PAUSE:
+                    await asyncio.sleep(step["sleep"])
+                else:
+                    await self._settled()
+            else:
+                snapshots[step["snapshot"]] = self._snapshot(await self._settled())
+        return {"refused": refused, "snapshots": snapshots}
+
+    async def _apply(self, obj: JsonObject) -> list[JsonObject]:
+        kind = obj["kind"]
+        metadata = obj["metadata"]
+        if kind == "Namespace":
+            self._namespaces.append(metadata["name"])
+        elif kind not in CLUSTER_SCOPED and not kind.startswith("Cluster"):
+            obj = {**obj, "metadata": {"namespace": self._namespace, **metadata}}
+        gvk = GVK.parse(obj["apiVersion"], kind)
+        key = ObjectKey(obj["metadata"].get("namespace", ""), metadata["name"])
+        try:
+            try:
+                await self._client.create(obj, field_manager="conformance")
+            except AlreadyExists:
+                await self._client.patch(gvk, key, ApplyPatch(obj), field_manager="conformance", force=True)
+        except ApiError as error:
+            named = f"{kind}/{metadata['name']}"
+            return [{"object": self._scrubbed(named), "code": error.code, "reason": error.reason}]
+        return []
+
+    def _address(self, target: JsonObject) -> tuple[GVK, ObjectKey]:
+        kind = target["kind"]
+        namespace = "" if kind in CLUSTER_SCOPED else target.get("namespace", self._namespace)
+        return KINDS[kind], ObjectKey(namespace, target["name"])
+
+    async def _read(self) -> dict[str, JsonObject]:
+        found: dict[str, JsonObject] = {}
+        for namespace in self._namespaces:
+            for kind in SHOWN:
+                for obj in (await self._client.list(KINDS[kind], namespace)).items:
+                    if obj["metadata"]["name"] != "kube-root-ca.crt":
+                        found[f"{kind}/{namespace}/{obj['metadata']['name']}"] = obj
+        for obj in (await self._client.list(KINDS["ClusterSecretStore"])).items:
+            name = obj["metadata"]["name"]
+            if name == self._namespace or name.startswith(f"{self._namespace}-"):
+                found[f"ClusterSecretStore//{name}"] = obj
+        return found
+
+    async def _settled(self) -> dict[str, JsonObject]:
+        """The objects once nothing has changed for a while."""
+        deadline = time.monotonic() + SETTLE_LIMIT
+        seen: dict[str, str] = {}
+        since = time.monotonic()
+        while True:
+            await self._server.run_gc()
+            found = await self._read()
+            versions = {key: obj["metadata"]["resourceVersion"] for key, obj in found.items()}
+            now = time.monotonic()
+            if versions != seen:
+                seen, since = versions, now
+            if now - since >= self._quiet or now > deadline:
+                return found
+            await asyncio.sleep(0.05)
+
+    def _snapshot(self, found: dict[str, JsonObject]) -> JsonObject:
+        return {self._scrubbed(key): self._normal(obj) for key, obj in sorted(found.items())}
+
+    def _normal(self, obj: JsonObject) -> JsonObject:
+        obj = copy.deepcopy(obj)
+        obj.pop("apiVersion", None)
+        metadata = obj["metadata"]
+        for name in VOLATILE:
+            metadata.pop(name, None)
+        for name in ("annotations", "labels"):
+            if not metadata.get(name):
+                metadata.pop(name, None)
+        for reference in metadata.get("ownerReferences", []):
+            reference["uid"] = "<uid>"
+        metadata.get("finalizers", []).sort()
+        if obj["kind"] == "Secret" and obj.get("data"):
+            obj["data"] = {key: self._value(text) for key, text in obj["data"].items()}
+        status = obj.get("status")
+        if isinstance(status, dict):
+            status.pop("refreshTime", None)
+            for condition in status.get("conditions") or []:
+                condition.pop("lastTransitionTime", None)
+        scrubbed: JsonObject = self._scrub(obj)
+        return scrubbed
+
+    def _value(self, text: str) -> str:
+        raw = base64.b64decode(text)
+        try:
+            return self._scrubbed(raw.decode())
+        except UnicodeDecodeError:
+            return f"base64:{text}"
+
+    def _filled(self, node: Any) -> Any:
+        return _strings(node, self._fill)
+
+    def _scrub(self, node: Any) -> Any:
+        return _strings(node, self._scrubbed)
+
+    def _fill(self, text: str) -> str:
+        for name, value in self._places.items():
+            text = text.replace(name, value)
+        return text
+
+    def _scrubbed(self, text: str) -> str:
+        for name, value in self._places.items():
+            text = text.replace(value, name) if value else text
+        return HASH.sub("<hash>", UID.sub("<uid>", TIME.sub("<time>", text)))
+
+
+def _strings(node: Any, change: Any) -> Any:
+    if isinstance(node, str):
+        return change(node)
+    if isinstance(node, list):
+        return [_strings(item, change) for item in node]
+    if isinstance(node, dict):
+        return {change(key): _strings(value, change) for key, value in node.items()}
+    return node
+
+
+def differences(want: Any, got: Any, path: str = "") -> list[str]:
+    """One line for each place where two trees differ."""
+    if isinstance(want, dict) and isinstance(got, dict):
+        lines: list[str] = []
+        for key in sorted({*want, *got}):
+            here = f"{path}.{key}" if path else key
+            if key not in got:
+                lines.append(f"{here}: missing, recorded was {want[key]!r}")
+            elif key not in want:
+                lines.append(f"{here}: {got[key]!r}, recorded was nothing")
+            else:
+                lines += differences(want[key], got[key], here)
+        return lines
+    if isinstance(want, list) and isinstance(got, list) and len(want) == len(got):
+        return [
+            line for i, pair in enumerate(zip(want, got, strict=True)) for line in differences(*pair, f"{path}[{i}]")
+        ]
+    return [] if want == got else [f"{path}: {got!r}, recorded was {want!r}"]
