@@ -133,7 +133,7 @@ def _go_numbers(value: Any) -> Any:
 
 
 def _whole(value: float) -> int | float:
-    if value.is_integer() and abs(value) < 1e21:
+    if value.is_integer() and abs(value) < _INT64_MAX:
         return WholeFloat(value)
     return value
 
