@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from hypothesis import given, settings
@@ -99,7 +100,7 @@ def sort_lists(spec: Any) -> Any:
     inner = spec.get("spec", {})
     for key in ("tags", "ports"):
         if key in inner:
-            inner[key] = sorted(inner[key], key=str)
+            inner[key] = sorted(inner[key], key=lambda item: json.dumps(item, sort_keys=True))
     return spec
 
 
