@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import orjson
+
 from eso_core.meta import JsonObject
+from eso_core.model.lossless import check_lossless
 from eso_core.model.resource import Resource
-from eso_core.model.schema import structural_schema
+from eso_core.model.schema import docstring_of, structural_schema
 
 __all__ = ["crd_for"]
 
@@ -30,6 +33,8 @@ def crd_for(
 
     Raises:
         ValueError: no version, versions of different kinds, or a storage version that is not among them.
+        SchemaError: a field has a type that no structural schema can describe.
+        TypeError: a class would lose fields when an object is written back.
     """
     if not versions:
         raise ValueError("a CustomResourceDefinition needs at least one version")
@@ -54,7 +59,7 @@ def crd_for(
     metadata: JsonObject = {"name": f"{first.plural}.{first.group}"}
     if labels:
         metadata["labels"] = dict(labels)
-    return {
+    made: JsonObject = {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": metadata,
@@ -66,11 +71,17 @@ def crd_for(
             "conversion": {"strategy": "None"},
         },
     }
+    # Written and read back, so that no part is shared with another definition or occurs twice in this one (YAML would show aliases).
+    unshared: JsonObject = orjson.loads(orjson.dumps(made))
+    return unshared
 
 
 def _version(resource: type[Resource], *, served: bool, stored: bool) -> JsonObject:
     definition = resource.definition
+    check_lossless(resource)
     schema = structural_schema(resource)
+    if description := docstring_of(resource):
+        schema["description"] = description
     properties = {name: body for name, body in schema["properties"].items() if name not in _HEADER}
     schema["properties"] = {**_HEADER, **properties}
     made: JsonObject = {"name": definition.version, "served": served, "storage": stored}

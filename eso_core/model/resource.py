@@ -11,6 +11,8 @@ from pydantic import Field, ValidationError
 
 from eso_core.meta import GVK, GVR, JsonObject, ObjectKey, ResourceInfo
 from eso_core.meta.errors import DecodeError
+from eso_core.model.decoding import explain
+from eso_core.model.lossless import check_lossless
 from eso_core.model.metadata import ResourceMetadata
 from eso_core.model.model import Model
 
@@ -64,7 +66,8 @@ class Resource(Model):
     `s`), `singular`, `list_kind`, `scope` (`"Namespaced"` or `"Cluster"`), `short_names`, `categories`, `status_subresource`,
     `printer_columns`, `selectable_fields` (JSON paths), `deprecated`, `deprecation_warning`.
 
-    A subclass without keywords is an abstract base that only shares fields.
+    A subclass without keywords is an abstract base that only shares fields. Everything inside derives from `Model`, so that what is read
+    can be written back whole; a class that would lose fields is refused with a `TypeError`.
 
     Attributes:
         gvk, gvr, namespaced: What the client and the cache need to find the kind.
@@ -133,6 +136,8 @@ class Resource(Model):
         cls.gvr = GVR(group, version, cls.definition.plural)
         cls.namespaced = scope == "Namespaced"
         cls.info = ResourceInfo(cls.gvr, cls.namespaced, cls.definition.singular, cls.definition.short_names)
+        if cls.__pydantic_complete__:  # else a class that it refers to does not exist yet; crd_for checks again
+            check_lossless(cls)
 
     @classmethod
     def decode(cls, raw: bytes | JsonObject, /) -> Self:
@@ -142,14 +147,17 @@ class Resource(Model):
             DecodeError: It is no object of this shape. The message names the object, each field and the type that was found,
                 never a value.
         """
+        data: object = raw
         try:
-            data = orjson.loads(raw) if isinstance(raw, bytes) else raw
-        except orjson.JSONDecodeError as error:
-            raise DecodeError(f"reading a {cls.__name__}: not valid JSON: {error}") from None
-        try:
+            if isinstance(raw, bytes):
+                data = orjson.loads(raw)
             return cls.model_validate(data)
+        except orjson.JSONDecodeError as error:
+            told = f"reading a {cls.gvk.kind}: not valid JSON: {error}"
         except ValidationError as error:
-            raise DecodeError(f"reading {_title(cls, data)}: {_explain(error)}") from None
+            told = f"reading {_title(cls, data)}: {explain(error, data)}"
+        # Raised out here, since both errors carry the object: it must not hang on ours as its context.
+        raise DecodeError(told)
 
     def encode(self) -> JsonObject:
         """The object as JSON, with apiVersion and kind; fields that were never set are absent."""
@@ -165,14 +173,6 @@ class Resource(Model):
 def _title(cls: type[Resource], data: object) -> str:
     metadata = data.get("metadata") if isinstance(data, dict) else None
     if not isinstance(metadata, dict):
-        return cls.__name__
+        return f"a {cls.gvk.kind}"
     place = "/".join(str(metadata[part]) for part in ("namespace", "name") if metadata.get(part))
-    return f"{cls.__name__} {place}".rstrip()
-
-
-def _explain(error: ValidationError) -> str:
-    clauses = []
-    for item in error.errors(include_url=False, include_input=False, include_context=False):
-        path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in item["loc"]).lstrip(".")
-        clauses.append(f"{path}: {item['msg']}" if path else item["msg"])
-    return "; ".join(clauses)
+    return f"{cls.gvk.kind} {place}" if place else f"a {cls.gvk.kind}"

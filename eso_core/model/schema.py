@@ -1,12 +1,13 @@
 """Structural schemas (OpenAPI v3 with the `x-kubernetes-*` extensions) from pydantic models.
 
 What is generated follows the rules of `apiextensions.k8s.io/v1` for structural schemas: every level has a type, and nothing is
-said twice. Constraints are the API server's to check: they go into the schema, not into pydantic, so that an object that was
-stored under older rules can still be read.
+said twice. Constraints are best left to the API server: those in `Schema` go into the schema and not into pydantic, so that an object
+that was stored under older rules can still be read. Those of pydantic (`Field(ge=1, pattern=...)`) go into the schema as well.
 """
 
 from __future__ import annotations
 
+import inspect
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import AnyUrl, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -129,19 +130,32 @@ def structural_schema(model: type[BaseModel]) -> JsonObject:
     Raises:
         SchemaError: a field has a type that no structural schema can describe.
     """
+    return _of_model(model, ())
+
+
+def docstring_of(model: type) -> str:
+    """The first paragraph of the class's own docstring on one line; empty if it has none."""
+    text = inspect.cleandoc(model.__dict__.get("__doc__") or "")
+    return " ".join(text.partition("\n\n")[0].split())
+
+
+def _of_model(model: type[BaseModel], outer: tuple[type[BaseModel], ...]) -> JsonObject:
+    if model in outer:
+        raise SchemaError(
+            f"{model.__qualname__} contains itself, which no structural schema can say: use dict[str, Any]"
+        )
+    inside = (*outer, model)
     properties: JsonObject = {}
     required: list[str] = []
     for name, info in model.model_fields.items():
         wire = info.alias or name
         extras = [m for m in info.metadata if isinstance(m, Schema)]
         try:
-            schema = _of_type(info.annotation)
+            schema = _refined(_of_type(info.annotation, inside), info.metadata)
         except SchemaError as error:
             raise SchemaError(f"{model.__qualname__}.{name}: {error}") from error
-        for extra in extras:
-            schema = extra.put_on(schema)
-        if info.description:
-            schema = {**schema, "description": info.description}
+        if description := info.description or _described_by(info.annotation):
+            schema = {**schema, "description": description}
         default = _default(info, extras)
         if default is not None:
             schema = {**schema, "default": default}
@@ -154,7 +168,7 @@ def structural_schema(model: type[BaseModel]) -> JsonObject:
         made["properties"] = properties
     if required:
         made["required"] = sorted(required)
-    own = model.__dict__.get("__schema__") or getattr(model, "__schema__", None)
+    own = getattr(model, "__schema__", None)
     return own.put_on(made) if isinstance(own, Schema) else made
 
 
@@ -169,7 +183,48 @@ def _default(info: FieldInfo, extras: Sequence[Schema]) -> Any:
     return value if isinstance(value, str | int | float | bool | dict | list) else None
 
 
-def _of_type(annotation: Any) -> JsonObject:
+def _described_by(annotation: Any) -> str:
+    for candidate in (annotation, *get_args(annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return docstring_of(candidate)
+    return ""
+
+
+def _refined(schema: JsonObject, metadata: Sequence[object]) -> JsonObject:
+    for entry in metadata:
+        match entry:
+            case Schema():
+                schema = entry.put_on(schema)
+            case FieldInfo():  # Annotated[T, Field(...)] inside another type
+                schema = _refined(schema, entry.metadata)
+            case _:
+                schema = {**schema, **_constraint(entry, schema)}
+    return schema
+
+
+def _constraint(entry: object, schema: JsonObject) -> JsonObject:
+    # What pydantic keeps of Field(ge=1, max_length=63, pattern=...): objects with these attributes, whatever their class.
+    unit = {"array": "Items", "object": "Properties"}.get(schema.get("type", ""), "Length")
+    made: JsonObject = {}
+    for attribute, keyword, exclusive in (
+        ("ge", "minimum", ""),
+        ("gt", "minimum", "exclusiveMinimum"),
+        ("le", "maximum", ""),
+        ("lt", "maximum", "exclusiveMaximum"),
+        ("multiple_of", "multipleOf", ""),
+        ("min_length", f"min{unit}", ""),
+        ("max_length", f"max{unit}", ""),
+        ("pattern", "pattern", ""),
+    ):
+        value = getattr(entry, attribute, None)
+        if isinstance(value, int | float | str) and not (attribute == "min_length" and value == 0):
+            made[keyword] = value
+            if exclusive:
+                made[exclusive] = True
+    return made
+
+
+def _of_type(annotation: Any, outer: tuple[type[BaseModel], ...]) -> JsonObject:
     if annotation in _SCALARS:
         return dict(_SCALARS[annotation])
     if annotation is Any:
@@ -177,39 +232,39 @@ def _of_type(annotation: Any) -> JsonObject:
     origin = get_origin(annotation)
     if origin is Annotated:
         inner, *metadata = get_args(annotation)
-        schema = _of_type(inner)
-        for extra in metadata:
-            if isinstance(extra, Schema):
-                schema = extra.put_on(schema)
-        return schema
+        return _refined(_of_type(inner, outer), metadata)
     if origin is Union or origin is types.UnionType:
-        return _of_union([a for a in get_args(annotation) if a is not type(None)])
+        return _of_union([a for a in get_args(annotation) if a is not type(None)], outer)
     if origin is Literal:
         return _enum(get_args(annotation))
     if origin in (list, Sequence, tuple):
-        return {"type": "array", "items": _of_type(get_args(annotation)[0])}
+        return {"type": "array", "items": _of_type(get_args(annotation)[0], outer)}
     if origin in (dict, Mapping):
-        return _of_map(get_args(annotation)[1])
+        return _of_map(get_args(annotation)[1], outer)
     if isinstance(annotation, type):
         if issubclass(annotation, BaseModel):
-            return structural_schema(annotation)
+            return _of_model(annotation, outer)
+        if issubclass(annotation, AnyUrl):
+            return {"type": "string", "format": "uri"}
+        if issubclass(annotation, SecretStr):
+            return {"type": "string"}
         if issubclass(annotation, Enum):
             return _enum([member.value for member in annotation])
     raise SchemaError(f"{annotation!r} has no structural schema: use a model, a scalar, a list or a dict of them")
 
 
-def _of_union(members: list[Any]) -> JsonObject:
+def _of_union(members: list[Any], outer: tuple[type[BaseModel], ...]) -> JsonObject:
     if len(members) == 1:
-        return _of_type(members[0])
+        return _of_type(members[0], outer)
     if set(members) == {int, str}:
         return Schema(int_or_string=True).put_on({})
     raise SchemaError(f"a union of {members!r} has no structural schema: only int | str and T | None have")
 
 
-def _of_map(value: Any) -> JsonObject:
+def _of_map(value: Any, outer: tuple[type[BaseModel], ...]) -> JsonObject:
     if value is Any:
         return {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    return {"type": "object", "additionalProperties": _of_type(value)}
+    return {"type": "object", "additionalProperties": _of_type(value, outer)}
 
 
 def _enum(values: Sequence[Any]) -> JsonObject:

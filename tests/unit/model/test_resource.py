@@ -1,9 +1,12 @@
 """Resources read and write objects without losing anything, and say how the API serves them."""
 
-from __future__ import annotations
+import re
+from dataclasses import dataclass
+from typing import Literal
 
 import orjson
 import pytest
+from pydantic import BaseModel, Field, SecretStr
 
 from eso_core.meta import GVK, GVR, ObjectKey
 from eso_core.meta.errors import DecodeError
@@ -13,6 +16,10 @@ from eso_core.model import Model, PrinterColumn, Resource, crd_for
 class WebsiteSpec(Model):
     host: str
     replicas: int | None = None
+    port: int | str | None = None
+    mode: Literal["fast", "slow"] | None = None
+    paths: list[str] | None = None
+    weight: float | None = None
 
 
 class Website(
@@ -28,6 +35,11 @@ class Website(
     ),
     selectable_fields=(".spec.host",),
 ):
+    """A page on the web.
+
+    With more about it.
+    """
+
     spec: WebsiteSpec
 
 
@@ -101,22 +113,76 @@ def test_a_new_object_has_api_version_and_kind() -> None:
     [
         (
             {"metadata": {"name": "a", "namespace": "n"}, "spec": {"host": {"password": "hunter2"}}},
-            "reading Website n/a: spec.host: Input should be a valid string",
+            "reading Website n/a: spec.host: must be a string, not an object",
         ),
         (
             {"metadata": {"name": "a"}, "spec": {"replicas": "hunter2"}},
-            "reading Website a: spec.host: Field required; spec.replicas: Input should be a valid integer",
+            "reading Website a: spec.host: is required; spec.replicas: must be an integer, not a string",
         ),
+        (
+            {"metadata": {"name": "a"}, "spec": {"host": "h", "port": ["hunter2"], "mode": "hunter2"}},
+            "reading Website a: spec.port: must be an integer or a string, not a list; spec.mode: must be 'fast' or 'slow'",
+        ),
+        (
+            {"metadata": {"name": "a"}, "spec": {"host": "h", "paths": ["/", None, {"x": "hunter2"}]}},
+            "reading Website a: spec.paths[1]: must be a string, not null; spec.paths[2]: must be a string, not an object",
+        ),
+        (
+            {"metadata": {"name": "a"}, "spec": {"host": "h", "weight": "hunter2"}},
+            "spec.weight: must be a number, not a string",
+        ),
+        ({"spec": "hunter2"}, "reading a Website: spec: must be an object, not a string"),
         (b'{"spec": hunter2', "reading a Website: not valid JSON"),
-        ([], "reading Website: "),
+        (["hunter2"], "reading a Website: must be an object, not a list"),
+        (b"null", "reading a Website: must be an object, not null"),
     ],
 )
 def test_a_bad_object_is_named_with_its_fields_but_never_with_values(raw: object, told: str) -> None:
-    """Values may be secret."""
+    """Values may be secret; not even the chain of causes has them."""
     with pytest.raises(DecodeError) as error:
         Website.decode(raw)  # type: ignore[arg-type]
     assert told in str(error.value)
-    assert "hunter2" not in f"{error.value!r}{error.value.__cause__!r}{error.value.__suppress_context__}"
+    assert "hunter2" not in repr(error.value)
+    assert (error.value.__cause__, error.value.__context__) == (None, None)
+
+
+class Plain(BaseModel):
+    host: str
+
+
+class Hidden(Model):
+    host: str = Field(exclude=True)
+
+
+@dataclass
+class Data:
+    host: str
+
+
+@pytest.mark.parametrize(
+    ("annotation", "told"),
+    [
+        (Plain, "Lossy.spec: Plain drops unknown fields"),
+        (dict[str, list[Plain]] | None, "Lossy.spec: Plain drops unknown fields"),
+        (Data, "Lossy.spec: Data drops unknown fields"),
+        (Hidden, "Lossy.spec.host: the field is left out"),
+        (SecretStr, "Lossy.spec: SecretStr is written as stars"),
+    ],
+)
+def test_a_class_that_would_lose_fields_on_writing_is_refused(annotation: object, told: str) -> None:
+    """C-31: an update never drops what another client wrote."""
+    with pytest.raises(TypeError, match=re.escape(told)):
+
+        class Lossy(Resource, group="example.io", version="v1"):
+            __qualname__ = "Lossy"
+            spec: annotation  # type: ignore[valid-type]
+
+
+def test_parts_of_a_definition_are_not_shared() -> None:
+    """Changing one definition changes no other, and YAML of it needs no aliases."""
+    first, second = crd_for(Website), crd_for(Website)
+    first["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["metadata"]["x"] = 1
+    assert second["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["metadata"] == {"type": "object"}
 
 
 def test_a_definition_has_all_versions_and_their_ways_of_serving() -> None:
@@ -139,6 +205,8 @@ def test_a_definition_has_all_versions_and_their_ways_of_serving() -> None:
         {"name": "Host", "type": "string", "jsonPath": ".spec.host"},
         {"name": "Replicas", "type": "integer", "jsonPath": ".spec.replicas", "priority": 1},
     ]
+    assert v1["schema"]["openAPIV3Schema"]["description"] == "A page on the web."
+    assert "description" not in alpha["schema"]["openAPIV3Schema"]
     assert v1["selectableFields"] == [{"jsonPath": ".spec.host"}]
     assert v1["schema"]["openAPIV3Schema"]["properties"]["metadata"] == {"type": "object"}
     assert (alpha["served"], alpha["storage"], alpha["deprecated"], alpha["deprecationWarning"]) == (

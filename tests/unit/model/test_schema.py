@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import Field, HttpUrl, SecretStr
 
 from eso_core.model import Model, Rule, Schema, SchemaError, structural_schema
 
@@ -88,6 +88,68 @@ def test_a_default_that_is_a_model_is_what_was_set_on_it() -> None:
         target: Target = Target(policy="Owner")
 
     assert structural_schema(Spec)["properties"]["target"]["default"] == {"policy": "Owner"}
+
+
+def test_constraints_of_pydantic_are_in_the_schema_as_well() -> None:
+    """Whoever writes Field(ge=1) need not say it twice."""
+
+    class Limits(Model):
+        port: int = Field(ge=1, le=65535)
+        share: float | None = Field(None, gt=0, lt=1)
+        step: int | None = Field(None, multiple_of=5)
+        name: str = Field("a", min_length=1, max_length=63, pattern="^[a-z]+$")
+        hosts: list[Annotated[str, Field(max_length=5)]] = Field(min_length=1)
+        labels: dict[str, str] | None = Field(None, max_length=3)
+
+    assert structural_schema(Limits)["properties"] == {
+        "port": {"type": "integer", "minimum": 1, "maximum": 65535},
+        "share": {"type": "number", "minimum": 0, "exclusiveMinimum": True, "maximum": 1, "exclusiveMaximum": True},
+        "step": {"type": "integer", "multipleOf": 5},
+        "name": {"type": "string", "default": "a", "minLength": 1, "maxLength": 63, "pattern": "^[a-z]+$"},
+        "hosts": {"type": "array", "minItems": 1, "items": {"type": "string", "maxLength": 5}},
+        "labels": {"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": 3},
+    }
+
+
+def test_a_field_without_description_has_that_of_its_class() -> None:
+    """The first paragraph of the docstring; a description of the field's own comes first."""
+
+    class Part(Model):
+        """A part
+        of it.
+
+        Details.
+        """
+
+    class Whole(Model):
+        one: Part | None = None
+        two: Part = Field(description="The second.")
+
+    properties = structural_schema(Whole)["properties"]
+    assert (properties["one"]["description"], properties["two"]["description"]) == ("A part of it.", "The second.")
+
+
+def test_addresses_and_hidden_strings_are_strings() -> None:
+    """Specs of providers use them."""
+
+    class Spec(Model):
+        url: HttpUrl
+        token: SecretStr
+
+    assert structural_schema(Spec)["properties"] == {
+        "url": {"type": "string", "format": "uri"},
+        "token": {"type": "string"},
+    }
+
+
+class Tree(Model):
+    children: list[Tree] | None = None
+
+
+def test_a_model_that_contains_itself_is_refused() -> None:
+    """Structural schemas have no references."""
+    with pytest.raises(SchemaError, match=r"^Tree\.children: Tree contains itself"):
+        structural_schema(Tree)
 
 
 def test_rules_carry_all_their_parts() -> None:
