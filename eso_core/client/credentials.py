@@ -6,13 +6,17 @@ import asyncio
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
+import msgspec
+
 from eso_core.aio import Clock
 from eso_core.client.tls import CertificatePair
 from eso_core.meta.errors import ConfigError
+from eso_core.meta.time import format_time
 
 __all__ = ["Anonymous", "BasicAuth", "Credential", "Credentials", "FileToken", "StaticToken"]
 
@@ -141,6 +145,35 @@ class FileToken:
 
     def __repr__(self) -> str:
         return f"FileToken({self.path!r})"
+
+
+def rejection(credential: Credential, source: str, now: datetime) -> str:
+    """What to do about a 401, for messages.
+
+    Args:
+        credential: What the server did not accept.
+        source: Where it came from.
+    """
+    where = f" of {source}" if source else ""
+    header = credential.headers.get("Authorization", "")
+    if not header and credential.certificate is None:
+        return f"there are no credentials in the configuration{where}: add a token, a certificate or an exec plugin"
+    expiry = jwt_expiry(header.removeprefix("Bearer "))
+    if expiry is not None and expiry < now:
+        return f"the token{where} expired on {format_time(expiry)}: log in again or get a new token"
+    return f"the server does not accept the credentials{where}: they are wrong or expired: log in again"
+
+
+def jwt_expiry(token: str) -> datetime | None:
+    """When a JWT ends; ``None`` when it does not say, or is none."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        claims = msgspec.json.decode(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        return datetime.fromtimestamp(claims["exp"], UTC)
+    except (ValueError, KeyError, TypeError, OverflowError, msgspec.DecodeError):
+        return None
 
 
 def bearer(token: str) -> Credential:

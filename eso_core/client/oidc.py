@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
 from eso_core.aio import Clock, SingleFlight
-from eso_core.client.credentials import Credential, bearer
+from eso_core.client.credentials import Credential, bearer, jwt_expiry
 from eso_core.client.tls import Pem, make_context
 from eso_core.meta.errors import ConfigError
 from eso_core.meta.gvk import JsonObject
@@ -124,7 +124,7 @@ class OidcCredentials:
         return self._keep(token)
 
     def _keep(self, token: str) -> Credential:
-        self._expires = _expiry(token)
+        self._expires = jwt_expiry(token)
         self._credential = bearer(token)
         return self._credential
 
@@ -138,15 +138,3 @@ def _field(body: bytes, name: str) -> str:
     except msgspec.DecodeError:
         return ""
     return str(document.get(name) or "") if isinstance(document, dict) else ""
-
-
-def _expiry(token: str) -> datetime | None:
-    """When a JWT ends; ``None`` when it cannot be read, then only a 401 tells."""
-    parts = token.split(".")
-    if len(parts) != 3:
-        return None
-    try:
-        claims = msgspec.json.decode(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-        return datetime.fromtimestamp(claims["exp"], UTC)
-    except (ValueError, KeyError, TypeError, OverflowError, msgspec.DecodeError):
-        return None

@@ -159,6 +159,37 @@ class Reader(Connection):
             if not token:
                 return
 
+    @overload
+    async def list_all(
+        self, kind: type[R], namespace: str | None = None, *, label_selector: str = "", field_selector: str = ""
+    ) -> ObjectList[R]: ...
+    @overload
+    async def list_all(
+        self, kind: GVK, namespace: str | None = None, *, label_selector: str = "", field_selector: str = ""
+    ) -> ObjectList[JsonObject]: ...
+    @overload
+    async def list_all(
+        self, kind: Partial, namespace: str | None = None, *, label_selector: str = "", field_selector: str = ""
+    ) -> ObjectList[PartialObject]: ...
+    async def list_all(
+        self, kind: Kind, namespace: str | None = None, *, label_selector: str = "", field_selector: str = ""
+    ) -> Any:
+        """Reads a whole list in pages of 500; when it expires midway, once more in one request.
+
+        The result is the state at one resource version either way.
+        """
+        items: list[Any] = []
+        version = ""
+        try:
+            async for page in self.pages(kind, namespace, label_selector=label_selector, field_selector=field_selector):
+                items += page.items
+                version = page.resource_version
+        except Gone:
+            return await self.list(
+                cast(GVK, kind), namespace, label_selector=label_selector, field_selector=field_selector
+            )
+        return ObjectList(items, version)
+
     async def items(self, kind: Kind, namespace: str | None = None, **options: Any) -> AsyncIterator[Any]:
         """The objects of ``pages``, one by one; takes the same options."""
         async for page in self.pages(kind, namespace, **options):

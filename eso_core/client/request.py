@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from eso_core.meta.errors import TransportError
+from eso_core.meta.errors import ApiError
 
 __all__ = ["JSON", "ApiRequest", "ApiResponse", "Interceptor", "Send", "build_query"]
 
@@ -72,6 +72,5 @@ def after_tries(tries: int, seconds: float, last: BaseException | None) -> str:
     times = "1 try" if tries == 1 else f"{tries} tries"
     text = f"no answer within {seconds:g} s after {times}"
     if last is not None:
-        detail = str(last) if isinstance(last, TransportError) else f"{type(last).__name__}"
-        text += f"; last: {detail}"
+        text += f"; last: {last.code} {last.reason}" if isinstance(last, ApiError) else f"; last: {last}"
     return text

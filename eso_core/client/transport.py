@@ -31,7 +31,7 @@ from yarl import URL
 
 from eso_core.aio import Clock
 from eso_core.client.config import ClientConfig
-from eso_core.client.credentials import Credential
+from eso_core.client.credentials import Credential, rejection
 from eso_core.client.failures import translate
 from eso_core.client.limiter import TokenBucket
 from eso_core.client.proxies import proxy_for
@@ -161,7 +161,7 @@ class Transport:
                         continue
                 delay = self._delay_after_answer(request, error, response.headers, progress.tries, deadline)
                 if delay is None:
-                    raise error
+                    raise self._explained(error, credential)
             self._count_retry(code, request)
             await self.clock.sleep(delay)
 
@@ -220,7 +220,8 @@ class Transport:
                         if await self.config.credentials.refresh(self.clock, credential):
                             self._count_retry(code, request)
                             continue
-                    raise ApiError.from_response(request.method, request.path, response.status, body, response.headers)
+                    error = ApiError.from_response(request.method, request.path, code, body, response.headers)
+                    raise self._explained(error, credential)
         except TimeoutError as exc:
             text = after_tries(1, limit, None)
             raise ReadTimeout(f"{request.method} {request.path}: {self.config.server}: {text}") from exc
@@ -265,6 +266,15 @@ class Transport:
                 if text is not None:
                     self._on_warning(text, request.kind)
         return response
+
+    def _explained(self, error: ApiError, credential: Credential) -> ApiError:
+        """The error, with what to do when the server does not know who asks."""
+        if error.code == 401:
+            used = credential
+            if used.certificate is None and self._own_pair is not None:
+                used = Credential(credential.headers, self._own_pair)
+            error.args = (f"{error}: {rejection(used, self.config.source, self.clock.now())}",)
+        return error
 
     def _delay_after_loss(self, request: ApiRequest, exc: TransportError, tries: int) -> float | None:
         """Seconds until the next try; ``None`` when the error is final."""

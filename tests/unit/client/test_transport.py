@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import socket
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from eso_core.aio import SystemClock, TaskScope
 from eso_core.client import Client, ClientConfig, Impersonation, RateLimit, RetryPolicy
-from eso_core.client.credentials import BasicAuth, Credential, FileToken, StaticToken, bearer
+from eso_core.client.credentials import Anonymous, BasicAuth, Credential, FileToken, StaticToken, bearer
 from eso_core.meta import ObjectKey, wellknown
 from eso_core.meta.errors import (
     ConfigError,
@@ -193,6 +195,38 @@ async def test_a_static_token_is_not_replayed(server) -> None:
         with pytest.raises(Unauthorized):
             await client.get(SECRET, KEY)
     assert len(server.seen) == 1
+
+
+def jwt(expires: int) -> str:
+    """An unsigned token with an end."""
+    claims = base64.urlsafe_b64encode(json.dumps({"exp": expires}).encode()).decode().rstrip("=")
+    return f"e30.{claims}.sig"
+
+
+@pytest.mark.parametrize(
+    ("credentials", "message"),
+    [
+        (StaticToken(jwt(1_700_000_000)), r"the token of kubeconfig x expired on 2023-11-14T22:13:20Z: log in again"),
+        (
+            StaticToken(jwt(4_000_000_000)),
+            r"does not accept the credentials of kubeconfig x: they are wrong or expired",
+        ),
+        (StaticToken("opaque"), r"does not accept the credentials of kubeconfig x"),
+        (Anonymous(), r"there are no credentials in the configuration of kubeconfig x: add a token"),
+    ],
+)
+async def test_a_final_401_says_what_to_do(server, credentials, message: str) -> None:
+    """An expired token is named as such, for requests and for watches; the token itself is not shown."""
+    server.reply(status(401, "Unauthorized"), 401)
+    config = ClientConfig(server=server.url, credentials=credentials, source="kubeconfig x")
+    async with Client(config) as client:
+        with pytest.raises(Unauthorized, match=message) as info:
+            await client.get(SECRET, KEY)
+        with pytest.raises(Unauthorized, match=message):
+            async with client.watch_raw(SECRET):
+                pass
+    assert "e30" not in str(info.value)
+    assert info.value.message == "m401"
 
 
 async def test_basic_auth_and_impersonation_headers(server) -> None:

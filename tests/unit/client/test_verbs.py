@@ -107,6 +107,26 @@ async def test_an_expired_list_goes_on_only_when_asked(server, client) -> None:
     assert server.seen[-1].query["continue"] == "t2"
 
 
+async def test_a_whole_list_is_read_again_when_it_expires(server, client) -> None:
+    """C-39: 410 midway restarts as one list without limit."""
+    first = {"kind": "SecretList", "metadata": {"continue": "t1", "resourceVersion": "1"}, "items": [{"metadata": {}}]}
+    expired = {"kind": "Status", "reason": "Expired", "code": 410, "message": "old"}
+    whole = {"kind": "SecretList", "metadata": {"resourceVersion": "2"}, "items": [{"metadata": {}}] * 3}
+    server.reply(first)
+    server.reply(expired, 410)
+    server.reply(whole)
+    found = await client.list_all(SECRET, "ns", label_selector="a=b")
+    assert (len(found.items), found.resource_version) == (3, "2")
+    assert [s.query for s in server.seen] == [
+        {"labelSelector": "a=b", "limit": "500"},
+        {"labelSelector": "a=b", "limit": "500", "continue": "t1"},
+        {"labelSelector": "a=b"},
+    ]
+    server.answers.clear()
+    server.reply(whole)
+    assert (await client.list_all(SECRET)).resource_version == "2"
+
+
 async def test_raw_lists_are_split_and_not_decoded(server, client) -> None:
     """The bytes of each item come out as they came in."""
     server.reply('{"kind":"SecretList","metadata":{"resourceVersion":"3"},"items":[{"a":1 }, {"b":9007199254740993}]}')
