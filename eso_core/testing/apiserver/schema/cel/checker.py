@@ -149,14 +149,14 @@ class _Checker:
         if found is not None:
             return found
         if name in _TYPE_NAMES:
-            node.constant = TypeValue(_TYPE_NAMES[name])
+            node.constant = TypeValue(Type(_TYPE_NAMES[name].name))
             return type_of(_TYPE_NAMES[name])
         return self._report(node, f"undeclared reference to '{name}' (in container '')")
 
     def _select(self, node: ast.Select) -> Type:
         name = qualified_name(node)
         if name in _TYPE_NAMES and self._lookup(name.partition(".")[0]) is None:
-            node.constant = TypeValue(_TYPE_NAMES[name])
+            node.constant = TypeValue(Type(_TYPE_NAMES[name].name))
             return type_of(_TYPE_NAMES[name])
         operand = self.visit(node.operand)
         optional = node.optional

@@ -19,7 +19,7 @@ from eso_core.testing.apiserver.schema.cel.values import runtime_type
 Implementation = Callable[..., Any]
 F = TypeVar("F", bound=Implementation)
 
-_SIGNATURE: Final = re.compile(r"(?:(?P<target>\S+) :: )?(?P<name>\S+?)\((?P<arguments>.*)\) -> (?P<result>.+)")
+_SIGNATURE: Final = re.compile(r"(?:(?P<target>.+?) :: )?(?P<name>\S+?)\((?P<arguments>.*)\) -> (?P<result>.+)")
 
 
 @dataclass(frozen=True, slots=True)
