@@ -8,6 +8,8 @@ all informers of a manager and the reads from them. A *view* names one of severa
 from eso_core.cache.cache import Cache, LiveReader
 from eso_core.cache.client import CachedClient
 from eso_core.cache.driver import ReflectorDriver, Source
+from eso_core.cache.expectations import Expectations
+from eso_core.cache.frozen import FrozenDict
 from eso_core.cache.informer import Informer, SourceFactory
 from eso_core.cache.reflector import Settings
 from eso_core.cache.registration import EventHandler, Registration
@@ -25,6 +27,8 @@ __all__ = [
     "ClientSource",
     "ClientSources",
     "EventHandler",
+    "Expectations",
+    "FrozenDict",
     "IndexFunction",
     "Informer",
     "InformerSpec",

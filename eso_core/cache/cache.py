@@ -11,6 +11,7 @@ import structlog
 
 from eso_core.aio import Clock, TaskScope
 from eso_core.cache.codec import private_meta
+from eso_core.cache.frozen import FrozenDict, FrozenObjects
 from eso_core.cache.informer import Informer, SourceFactory
 from eso_core.cache.reflector import Settings
 from eso_core.cache.spec import InformerSpec, Kind, gvk_of_kind, is_namespaced
@@ -67,6 +68,7 @@ class Cache:
         self._settings = settings
         self._informers: dict[tuple[GVK, bool, str], Informer] = {}
         self._scope: TaskScope | None = None
+        self._frozen = FrozenObjects()
         self.writes = WriteTracker(clock)
 
     # -- informers -----------------------------------------------------------------------------------------------
@@ -224,6 +226,25 @@ class Cache:
         if entry is None or (not entry.body and not informer.spec.partial):
             raise _not_found(informer, key)
         return _read(kind, entry)
+
+    async def get_frozen(
+        self, kind: GVK, key: tuple[str, str], *, view: str = "", stale_ok: bool = False
+    ) -> FrozenDict:
+        """One object that all readers share; changing it raises TypeError. For objects that are read over and over.
+
+        Raises:
+            NotFound, NotCached: as `get`.
+        """
+        informer = self.informer(kind, view)
+        if not informer.synced or (self.writes.active and not stale_ok):
+            # The rare case pays for a decoded object that it throws away.
+            await self.get(kind, key, view=view, stale_ok=stale_ok)
+        if key[0] and is_namespaced(informer.spec.kind) is False:
+            key = ("", key[1])
+        entry = informer.lookup(key)
+        if entry is None or not entry.body:
+            raise _not_found(informer, key)
+        return self._frozen.of(entry)
 
     @overload
     async def list(

@@ -45,6 +45,7 @@ from eso_core.cache.reflector import (
     initial_state,
     step,
 )
+from eso_core.meta.errors import ApiError
 
 __all__ = ["Bookmark", "RawEvent", "RawPage", "ReflectorDriver", "Sink", "Source"]
 
@@ -201,6 +202,13 @@ class ReflectorDriver:
     def state(self) -> ReflectorState:
         return self._state
 
+    def silent_beyond(self, limit: float) -> bool:
+        """Whether the server owes a sign of life for more than `limit` seconds.
+
+        A server that was found to send no bookmarks owes none while nothing changes.
+        """
+        return self._state.idle_cuts < 2 and self._clock.monotonic() - self.last_progress > limit
+
     async def run(self) -> None:
         """Lists and watches for ever.
 
@@ -243,7 +251,7 @@ class ReflectorDriver:
                 if done is not None:
                     break
         except Exception as error:
-            return await self._feed(Failed(self._clock.monotonic(), classify(error)))
+            return await self._feed(self._failed(error))
         self._sink.listed(self._clock.monotonic() - started)
         if done is None:
             broken = Failure(FailureKind.BROKEN, "the list ended before its last page")
@@ -286,8 +294,14 @@ class ReflectorDriver:
             else:
                 given = Failed(clock.monotonic(), Failure(FailureKind.IDLE, "nothing arrived on the watch"))
         except Exception as error:
-            given = Failed(clock.monotonic(), classify(error))
+            given = self._failed(error)
         return await self._feed(given)
+
+    def _failed(self, error: Exception) -> Failed:
+        now = self._clock.monotonic()
+        if isinstance(error, ApiError):
+            self.last_progress = now  # a refusal is a sign of life, too
+        return Failed(now, classify(error))
 
     def _decode(self, event: RawEvent, now: float) -> Input | None:
         kind = event.type

@@ -102,6 +102,10 @@ class Informer:
         now = self.clock.monotonic()
         return max((now - shard.driver.last_progress for shard in self._shards.values()), default=0.0)
 
+    def silent_beyond(self, limit: float) -> bool:
+        """Whether a watch that should have heard from the server has not for more than `limit` seconds."""
+        return any(shard.driver.silent_beyond(limit) for shard in self._shards.values())
+
     def __len__(self) -> int:
         return sum(len(shard.store) for shard in self._shards.values())
 

@@ -119,7 +119,7 @@ class HealthChecks:
         stuck = [
             f"{informer.spec.name} ({informer.progress_age:.0f} s)"
             for informer in self._state.cache.informers()
-            if informer.synced and informer.progress_age > _PROGRESS_LIMIT
+            if informer.synced and informer.silent_beyond(_PROGRESS_LIMIT)
         ]
         if stuck:
             raise RuntimeError(f"no sign of life from the server: {', '.join(stuck)}")

@@ -49,6 +49,8 @@ _log = structlog.get_logger("eso_core.manager")
 
 #: Tasks get this long to end after a cancellation that nobody waits for politely.
 _HARD_GRACE = 1.0
+#: The same at an ordinary stop.
+_GRACE = 10.0
 _UNLIMITED = 86_400.0 * 365
 
 
@@ -345,10 +347,16 @@ class Manager:
         if self.options.shutdown_delay and self._elected.running:
             await self.clock.sleep(self.options.shutdown_delay)
         timeout = self.options.graceful_shutdown_timeout
-        drain = None if timeout < 0 else timeout
-        grace = _HARD_GRACE if timeout == 0 else 10.0
+        ends = self.clock.monotonic() + timeout
         for group in (self._others, self._warmups, self._elected, self._caches, self._webhooks, self._servers):
-            await group.stop(drain=0 if self._lost else drain, grace=_HARD_GRACE if self._lost else grace)
+            # One limit for all: what the first group takes the others do not get.
+            left = max(0.0, ends - self.clock.monotonic())
+            if self._lost:
+                await group.stop(drain=0, grace=_HARD_GRACE)
+            elif timeout < 0:
+                await group.stop(drain=None, grace=_GRACE)
+            else:
+                await group.stop(drain=left, grace=min(_GRACE, max(_HARD_GRACE, left)))
         if self._elector is not None and not self._lost:
             with suppress(TimeoutError):
                 await self._elector.resign()
