@@ -12,12 +12,17 @@ import yaml
 from controllers.api import all_crds
 from eso_core.client import Client, load_config
 from eso_core.meta import JsonObject, ObjectKey, is_condition_true
+from eso_core.meta.errors import EsoCoreError, Invalid, NotFound, UnsupportedMediaType
 from eso_core.meta.wellknown import CRD
 
-__all__ = ["add_arguments", "install", "run"]
+__all__ = ["DefinitionsNotServed", "add_arguments", "install", "run", "to_yaml"]
 
 _FIELD_OWNER = "eso"
 _ESTABLISHED_WITHIN = 30.0
+
+
+class DefinitionsNotServed(EsoCoreError):
+    """The server took the definitions but does not serve all of their kinds."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,18 +57,51 @@ async def run(args: argparse.Namespace) -> int:
 async def install(client: Client) -> list[str]:
     """Apply all CRDs and wait until the server serves them; returns their names.
 
+    Definitions of an older release are replaced; the objects stay. When cancelled, some of them may be applied.
+
     Raises:
-        EsoCoreError: the server refused one, or did not establish it within 30 s.
+        ApiError: the server refused one.
+        DefinitionsNotServed: the server did not establish them within 30 s.
     """
     names = []
     for crd in all_crds():
-        await client.apply(crd, _FIELD_OWNER, force=True)
+        await _put(client, crd)
         names.append(crd["metadata"]["name"])
-    async with client.clock.timeout(_ESTABLISHED_WITHIN):
-        for name in names:
-            while not _established(await client.get(CRD, ObjectKey("", name))):
-                await client.clock.sleep(0.05)
+    waiting = list(names)
+    try:
+        async with client.clock.timeout(_ESTABLISHED_WITHIN):
+            while waiting:
+                if _established(await client.get(CRD, ObjectKey("", waiting[0]))):
+                    waiting.pop(0)
+                else:
+                    await client.clock.sleep(0.05)
+    except TimeoutError as error:
+        raise DefinitionsNotServed(
+            f"installing the CustomResourceDefinitions: not served after {_ESTABLISHED_WITHIN:.0f} s: {', '.join(waiting)}: "
+            "see their conditions with: kubectl get crd -o yaml"
+        ) from error
     return names
+
+
+async def _put(client: Client, crd: JsonObject) -> None:
+    try:
+        await client.apply(crd, _FIELD_OWNER, force=True)
+        return
+    except (Invalid, UnsupportedMediaType) as error:
+        refusal = error
+    # Apply removes only what we applied before. What an older release left in a definition, such as a conversion webhook, does not
+    # go well with ours and must give way. A server without apply is served by the same writes.
+    try:
+        live = await client.get(CRD, ObjectKey("", crd["metadata"]["name"]))
+    except NotFound:
+        if isinstance(refusal, Invalid):
+            raise refusal from None
+        await client.create(crd, field_manager=_FIELD_OWNER)
+        return
+    metadata = live["metadata"]
+    labels = {**(metadata.get("labels") or {}), **crd["metadata"]["labels"]}
+    replaced = {**live, "metadata": {**metadata, "labels": labels}, "spec": crd["spec"]}
+    await client.update(replaced, field_manager=_FIELD_OWNER)
 
 
 def to_yaml(crd: JsonObject) -> str:
