@@ -48,6 +48,9 @@ class SingleFlight(Generic[K, V]):
                 self._forget(key, call)
                 call.task.cancel()
                 await asyncio.wait({call.task})
+                if not call.task.cancelled():
+                    # Nobody is left to take a failure; asking for it keeps asyncio from reporting it as lost.
+                    call.task.exception()
 
     def _forget(self, key: K, call: _Call[V]) -> None:
         if self._calls.get(key) is call:

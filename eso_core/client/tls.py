@@ -74,8 +74,9 @@ class TlsContexts:
             ConfigError: A file cannot be read, or holds no usable PEM.
         """
         now = self._clock.monotonic()
-        if self._context is not None and self._made_of[0] is pair and now - self._checked < _RECHECK_SECONDS:
-            return self._context
+        if self._context is not None and self._made_of[0] is pair:
+            if now - self._checked < _RECHECK_SECONDS or not self._reads_files(pair):
+                return self._context
         # No await between reading and storing the result but this one; two callers at once build the same context twice.
         made_of, context = await asyncio.to_thread(self._build, pair)
         if context is not None:
@@ -84,6 +85,11 @@ class TlsContexts:
         self._checked = now
         assert self._context is not None
         return self._context
+
+    def _reads_files(self, pair: CertificatePair | None) -> bool:
+        return any(
+            pem.path for pem in (self._ca, *((pair.cert, pair.key) if pair is not None else ())) if pem is not None
+        )
 
     def _build(self, pair: CertificatePair | None) -> tuple[tuple[object, ...], ssl.SSLContext | None]:
         ca = self._ca.read("the CA certificate") if self._ca is not None else b""

@@ -1,1 +1,9 @@
-"""Test kit: an in-process Kubernetes API server, fakes and a clock under the test's control."""
+"""Test kit: an in-process Kubernetes API server, fakes and a clock under the test's control.
+
+* ``apiserver``: real HTTP on loopback, no etcd.
+* ``clock``: ``FakeClock``, time that moves when the test says so.
+* ``faults``: ``FaultProxy``, connections that freeze, break or are refused.
+* ``leaks``: ``check_leaks``, what a test leaves behind.
+
+The modules are imported one by one: ``leaks`` needs pytest, the server much more than the clock.
+"""

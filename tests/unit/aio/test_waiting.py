@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import time
 
@@ -115,6 +116,28 @@ async def test_single_flight_cancels_the_call_with_its_last_caller() -> None:
         task.cancel()
     assert ended == ["cancelled"]
     assert await flight.do("k", other) == 2
+
+
+async def test_single_flight_drops_a_failure_that_nobody_waits_for() -> None:
+    """A call that fails while it is being cancelled is no lost exception."""
+    flight: SingleFlight[str, int] = SingleFlight()
+    reports: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reports.append(context))
+
+    async def fetch() -> int:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise ValueError("while ending")
+
+    async with TaskScope("t") as scope:
+        task = scope.spawn(flight.do("k", fetch), name="only")
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+    del task
+    gc.collect()
+    assert reports == []
 
 
 async def test_single_flight_hands_the_same_failure_to_all() -> None:
