@@ -111,7 +111,10 @@ class Codec:
                 del annotations[_LAST_APPLIED]
                 if not annotations:
                     del metadata["annotations"]
-        meta = ObjectMeta.of(obj)
+        try:
+            meta = msgspec.convert(metadata, ObjectMeta)
+        except msgspec.ValidationError:
+            meta = ObjectMeta.of(obj)  # null fields, in objects written by hand
         if self._transform is not None:
             try:
                 changed = self._transform(obj)

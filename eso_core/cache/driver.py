@@ -53,6 +53,8 @@ __all__ = ["Bookmark", "RawEvent", "RawPage", "ReflectorDriver", "Sink", "Source
 _SLICE_SECONDS = 0.005
 _SLICE_OBJECTS = 256
 
+_EVENT_TYPES = {event_type.value: event_type for event_type in EventType}
+
 
 class RawPage(Protocol):
     """A page of a list as bytes."""
@@ -311,9 +313,8 @@ class ReflectorDriver:
         if kind == "BOOKMARK":
             bookmark = self._sink.decode_bookmark(event.body)
             return Event(now, EventType.BOOKMARK, None, bookmark.resource_version, bookmark.initial_end)
-        try:
-            event_type = EventType(kind)
-        except ValueError:
+        event_type = _EVENT_TYPES.get(kind)
+        if event_type is None:
             self._sink.report(Failure(FailureKind.UNREADABLE, f"unknown watch event type {kind!r}: skipped"))
             return None
         item = self._sink.decode(event.body)

@@ -8,10 +8,10 @@ a second snapshot beside the current one and swaps them in one assignment, so re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
 
+import msgspec
 import orjson
 
 from eso_core.meta import ObjectKey, ObjectMeta
@@ -22,15 +22,12 @@ JsonObject: TypeAlias = dict[str, Any]
 IndexFunction: TypeAlias = Callable[[ObjectMeta, JsonObject], Iterable[str]]
 
 
-class CachedObject:
+class CachedObject(msgspec.Struct, frozen=True, gc=False, eq=False):
     """One stored object. `body` is empty for metadata-only informers."""
 
-    __slots__ = ("body", "key", "meta")
-
-    def __init__(self, key: ObjectKey, meta: ObjectMeta, body: bytes) -> None:
-        self.key = key
-        self.meta = meta
-        self.body = body
+    key: ObjectKey
+    meta: ObjectMeta
+    body: bytes
 
     @property
     def uid(self) -> str:
@@ -58,8 +55,7 @@ class ChangeType(Enum):
     UNCHANGED = "unchanged"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, gc=False):
     """One change of the store.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 from eso_core.cache import CachedObject
 
@@ -19,8 +20,7 @@ class EventKind(Enum):
     GENERIC = "generic"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One event of a source.
 
     Attributes:
