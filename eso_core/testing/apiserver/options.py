@@ -16,6 +16,7 @@ class ApiServerOptions:
     """How an `ApiServer` runs.
 
     ``port`` 0 picks a free one. ``token`` is the administrator's (group ``system:masters``); a random one when empty.
+    ``services`` maps ``namespace/name`` of a Service to the ``host:port`` where webhooks that name it are served.
     ``tokens`` maps further static bearer tokens to users. ``state_file`` keeps objects and keys over restarts;
     ``snapshot`` is a state to begin with, and excludes ``state_file``. ``audit_log`` gets one JSON line per request.
     ``max_body`` is in bytes, ``bookmark_interval`` and ``window_age`` (how long changes can be resumed from) in
@@ -32,6 +33,7 @@ class ApiServerOptions:
     clock: Clock = field(default_factory=SystemClock)
     token: str = ""
     tokens: Mapping[str, User] = field(default_factory=dict)
+    services: Mapping[str, str] = field(default_factory=dict)
     anonymous: bool = True
     max_body: int = 3 * 1024 * 1024
     bookmark_interval: float = 60.0

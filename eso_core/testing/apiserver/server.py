@@ -17,7 +17,8 @@ import orjson
 import yaml
 
 from eso_core.aio import TaskScope
-from eso_core.testing.apiserver.admission.builtin import BuiltinAdmission
+from eso_core.testing.apiserver.admission.chain import AdmissionChain
+from eso_core.testing.apiserver.admission.webhooks import Webhooks
 from eso_core.testing.apiserver.authn.authenticator import Authenticator
 from eso_core.testing.apiserver.authn.impersonation import impersonate, wanted_user
 from eso_core.testing.apiserver.authn.tokens import ISSUER, TokenIssuer, TokenRefused
@@ -36,7 +37,7 @@ from eso_core.testing.apiserver.gc import GarbageCollector
 from eso_core.testing.apiserver.http.app import Application, status_response
 from eso_core.testing.apiserver.http.discovery import Discovery
 from eso_core.testing.apiserver.http.documents import StandardDocuments
-from eso_core.testing.apiserver.http.message import JSON, Request, Response
+from eso_core.testing.apiserver.http.message import JSON, Answer, Request, Response
 from eso_core.testing.apiserver.http.openapi import OpenApi
 from eso_core.testing.apiserver.http.protocol import Connection, Connections
 from eso_core.testing.apiserver.http.resource_handlers import ResourceHandlers
@@ -87,7 +88,8 @@ class ApiServer:
         self._registry = ResourceRegistry()
         kinds.register(self._registry)
         self._rbac = Rbac(self._store)
-        admission = BuiltinAdmission(self._rbac)
+        self._webhooks = Webhooks(self._store, options.services)
+        admission = AdmissionChain(self._rbac, self._webhooks)
         self._writer = Writer(self._store, admission, lambda name: self._namespaces.phase(name))
         self._deleter = Deleter(self._store, admission)
         self._calls = InternalCalls(self._registry, self._writer, self._deleter, self._clock)
@@ -308,6 +310,10 @@ class ApiServer:
             and (user_agent is None or exchange.user_agent.startswith(user_agent))
         ]
 
+    def handle(self, request: Request, respond: Callable[[Answer], None]) -> None:
+        """Answer a request that came another way than through a socket."""
+        self._application(request, respond)
+
     def snapshot(self) -> Snapshot:
         """The present state, to start other servers from (`ApiServerOptions.snapshot`)."""
         return take_snapshot(self._store, self._secrets())
@@ -336,6 +342,7 @@ class ApiServer:
             await self._scope.cancel()
             self._scope = None
         await self._stack.aclose()
+        await self._webhooks.aclose()
         await self._connections.wait_empty()
         if self._audit is not None:
             await self._audit.aclose()

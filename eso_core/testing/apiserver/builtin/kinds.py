@@ -16,6 +16,7 @@ from eso_core.testing.apiserver.builtin.strategies import (
     SecretStrategy,
     WithStatusStrategy,
 )
+from eso_core.testing.apiserver.builtin.webhooks import WebhookConfigurationStrategy
 from eso_core.testing.apiserver.resources import ALL_VERBS, ResourceRegistry, ResourceType, SubResource, Version
 
 JsonObject = dict[str, Any]
@@ -99,7 +100,7 @@ _KINDS: Final = (
         "v1",
         "mutatingwebhookconfigurations",
         "MutatingWebhookConfiguration",
-        BuiltinStrategy,
+        WebhookConfigurationStrategy,
         namespaced=False,
         categories=("api-extensions",),
         generation=True,
@@ -109,7 +110,7 @@ _KINDS: Final = (
         "v1",
         "validatingwebhookconfigurations",
         "ValidatingWebhookConfiguration",
-        BuiltinStrategy,
+        WebhookConfigurationStrategy,
         namespaced=False,
         categories=("api-extensions",),
         generation=True,
