@@ -78,7 +78,7 @@ SCHEMAS = st.recursive(scalar_schemas(), _containers, max_leaves=6)
 
 
 @given(SCHEMAS, VALUES)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_the_fast_check_and_the_report_agree(raw: dict[str, Any], value: Any) -> None:
     """A value is taken at once exactly if there is nothing to report."""
     compiled = schema.compile({"type": "object", "properties": {"v": raw}})
@@ -87,7 +87,7 @@ def test_the_fast_check_and_the_report_agree(raw: dict[str, Any], value: Any) ->
 
 
 @given(SCHEMAS, VALUES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_an_unchanged_object_is_never_refused(raw: dict[str, Any], value: Any) -> None:
     """Whatever is wrong with an object, writing it again as it is passes the schema."""
     compiled = schema.compile({"type": "object", "properties": {"v": raw}})
@@ -96,7 +96,7 @@ def test_an_unchanged_object_is_never_refused(raw: dict[str, Any], value: Any) -
 
 
 @given(SCHEMAS, VALUES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_pruning_and_defaulting_twice_is_the_same_as_once(raw: dict[str, Any], value: Any) -> None:
     """Both are done once and for all."""
     compiled = schema.compile({"type": "object", "properties": {"v": raw}})
@@ -110,7 +110,7 @@ def test_pruning_and_defaulting_twice_is_the_same_as_once(raw: dict[str, Any], v
 
 
 @given(SCHEMAS, VALUES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_a_pruned_object_has_known_fields_only(raw: dict[str, Any], value: Any) -> None:
     """Pruning never adds and never touches scalars."""
     obj = {"v": value}
@@ -120,7 +120,7 @@ def test_a_pruned_object_has_known_fields_only(raw: dict[str, Any], value: Any) 
 
 
 @given(SCHEMAS, VALUES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_every_error_names_its_place(raw: dict[str, Any], value: Any) -> None:
     """Fields are paths into the object, or the whole."""
     for error in report(Node({"type": "object", "properties": {"v": raw}}), {"v": value}):

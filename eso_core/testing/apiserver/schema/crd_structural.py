@@ -277,7 +277,7 @@ def _one_default(schema: JsonObject, default: Any, path: str) -> list[FieldError
     node = Node(schema)
     errors: list[FieldError] = []
     pruned = deepcopy(default)
-    node.prune(pruned, "", [])
+    node.prune(pruned)
     if not same(pruned, default):
         errors.append(causes.invalid(path, default, "must not have unknown fields"))
     try:

@@ -55,47 +55,51 @@ def compile_fill(node: Node) -> Fill:
     ]
     fills = _Fills(node)
 
-    def fill_object(value: dict[str, Any]) -> None:
+    def fill(value: Any) -> None:
+        if type(value) is not dict:
+            if type(value) is list:
+                _fill_list(node, value)
+            return
         for name, make, nullable in defaults:
             current = value.get(name, ABSENT)
             if current is ABSENT or (current is None and not nullable):
                 value[name] = make()
-        stray: list[str] | None = None
+        stray = False
         for key, item in value.items():
             if item is None:
-                known = node.properties.find(key) or node.additional
-                if known is not None and not known.nullable:
-                    if stray is None:
-                        stray = []
-                    stray.append(key)
+                stray = True
             elif type(item) is dict or type(item) is list:
-                fill = fills[key]
-                if fill is not None:
-                    fill(item)
-        if stray is not None:
-            for key in stray:
-                known = node.properties.find(key) or node.additional
-                if known is not None and known.default is not ABSENT:
-                    value[key] = deepcopy(known.default)
-                    known.fill(value[key])
-                else:
-                    del value[key]
-
-    def fill(value: Any) -> None:
-        if type(value) is dict:
-            fill_object(value)
-        elif type(value) is list:
-            items = node.items
-            if items is None:
-                return
-            step = items.fill
-            for index, item in enumerate(value):
-                if item is None:
-                    if not items.nullable and items.default is not ABSENT:
-                        value[index] = item = deepcopy(items.default)
-                    else:
-                        continue
-                if type(item) is dict or type(item) is list:
+                step = fills[key]
+                if step is not None:
                     step(item)
+        if stray:
+            _settle_nulls(node, value)
 
     return fill
+
+
+def _settle_nulls(node: Node, value: dict[str, Any]) -> None:
+    """Nulls that may not be: they become the default, or go."""
+    for key in [key for key, item in value.items() if item is None]:
+        known = node.properties.find(key) or node.additional
+        if known is None or known.nullable:
+            continue
+        if known.default is ABSENT:
+            del value[key]
+        else:
+            value[key] = deepcopy(known.default)
+            known.fill(value[key])
+
+
+def _fill_list(node: Node, value: list[Any]) -> None:
+    items = node.items
+    if items is None:
+        return
+    step = items.fill
+    for index, item in enumerate(value):
+        if item is None:
+            if items.nullable or items.default is ABSENT:
+                continue
+            value[index] = item = deepcopy(items.default)
+        if type(item) is dict or type(item) is list:
+            step(item)

@@ -3,7 +3,7 @@
 A schema of the product has thousands of places and an object visits a few dozen, so a `Node` holds the raw schema
 and computes its children and its compiled functions when they are first asked for:
 
-- ``prune(value, path, removed)`` removes unknown fields,
+- ``prune(value)`` removes unknown fields and names them,
 - ``fill(value)`` sets defaults,
 - ``valid(value)`` says whether the value is free of errors, as fast as possible; what the errors are is worked out
   by `eso_core.testing.apiserver.schema.report` for the few values that fail.
@@ -20,7 +20,7 @@ from eso_core.testing.apiserver.schema.formats import recognized
 from eso_core.testing.apiserver.schema.patterns import Pattern, compile_pattern
 
 if TYPE_CHECKING:
-    Prune = Callable[[Any, str, list[str]], None]
+    Prune = Callable[[Any], list[str] | None]
     Fill = Callable[[Any], None]
     Valid = Callable[[Any], bool]
 

@@ -1,7 +1,7 @@
 """Removal of the fields that a structural schema does not know.
 
 A removed subtree is reported once, by its topmost field. Where unknown fields are preserved, the known ones below
-are still pruned.
+are still pruned. Most objects have nothing to remove, so paths are only put together on the way back from a removal.
 """
 
 from __future__ import annotations
@@ -11,24 +11,27 @@ from typing import Any
 
 from eso_core.testing.apiserver.schema.node import META_FIELDS, Node
 
-Prune = Callable[[Any, str, list[str]], None]
+Prune = Callable[[Any], "list[str] | None"]
+"""Prunes a value in place; gives the paths of what was removed, relative to it and with a leading dot or bracket."""
 
 
-def _nothing(value: Any, path: str, removed: list[str]) -> None:
-    """A scalar has no fields."""
+def _nothing(value: Any) -> list[str] | None:
+    return None
 
 
-def drop_all(value: Any, path: str, removed: list[str]) -> None:
+def drop_all(value: Any) -> list[str] | None:
     """Where the schema says nothing, objects lose every field."""
+    removed: list[str] = []
     if type(value) is dict:
-        removed.extend(f"{path}.{key}" if path else key for key in value)
+        removed = [f".{key}" for key in value]
         value.clear()
     elif type(value) is list:
         for index, item in enumerate(value):
-            drop_all(item, f"{path}[{index}]", removed)
+            removed += [f"[{index}]{path}" for path in drop_all(item) or ()]
+    return removed or None
 
 
-class _Step(dict[str, "Prune | None"]):
+class _Steps(dict[str, "Prune | None"]):
     """What to do with each field of an object: a function, or None for fields that go."""
 
     __slots__ = ("node",)
@@ -58,46 +61,42 @@ def compile_prune(node: Node) -> Prune:
     if "items" not in raw and "properties" not in raw and "additionalProperties" not in raw:
         if node.preserve:
             return _nothing
-        if node.types and not set(node.types) & {"object", "array"}:
-            # A scalar: a value of another type is refused by validation anyway, but it is emptied like any other.
-            return _prune_scalar
         if not (node.embedded or node.root):
+            # A value of another type is refused by validation anyway, but it is emptied like any other.
             return drop_all
-    steps = _Step(node)
+    steps = _Steps(node)
 
-    def prune_object(value: dict[str, Any], path: str, removed: list[str]) -> None:
+    def prune(value: Any) -> list[str] | None:
+        if type(value) is not dict:
+            return _prune_list(node, value) if type(value) is list else None
+        removed: list[str] | None = None
         gone: list[str] | None = None
         for key, item in value.items():
             step = steps[key]
             if step is None:
-                if gone is None:
-                    gone = [key]
-                else:
-                    gone.append(key)
+                gone = [*(gone or ()), key]
             elif type(item) is dict or type(item) is list:
-                step(item, f"{path}.{key}" if path else key, removed)
-        if gone is not None:
-            for key in gone:
-                del value[key]
-                removed.append(f"{path}.{key}" if path else key)
-
-    def prune(value: Any, path: str, removed: list[str]) -> None:
-        if type(value) is dict:
-            prune_object(value, path, removed)
-        elif type(value) is list:
-            items = node.items
-            if items is None:
-                if not node.preserve:
-                    drop_all(value, path, removed)
-                return
-            step = items.prune
-            for index, item in enumerate(value):
-                if type(item) is dict or type(item) is list:
-                    step(item, f"{path}[{index}]", removed)
+                below = step(item)
+                if below is not None:
+                    removed = [*(removed or ()), *(f".{key}{path}" for path in below)]
+        if gone is None:
+            return removed
+        for key in gone:
+            del value[key]
+        return [*(removed or ()), *(f".{key}" for key in gone)]
 
     return prune
 
 
-def _prune_scalar(value: Any, path: str, removed: list[str]) -> None:
-    if type(value) is dict or type(value) is list:
-        drop_all(value, path, removed)
+def _prune_list(node: Node, value: list[Any]) -> list[str] | None:
+    items = node.items
+    if items is None:
+        return None if node.preserve else drop_all(value)
+    step = items.prune
+    removed: list[str] | None = None
+    for index, item in enumerate(value):
+        if type(item) is dict or type(item) is list:
+            below = step(item)
+            if below is not None:
+                removed = [*(removed or ()), *(f"[{index}]{path}" for path in below)]
+    return removed

@@ -64,10 +64,8 @@ class StructuralSchema:
         """
         in_metadata: list[str] = []
         prune_metadata(obj.get("metadata"), "metadata", in_metadata)
-        removed: list[str] = []
-        self._node.prune(obj, "", removed)
-        if len(removed) > 1:
-            removed.sort()
+        found = self._node.prune(obj)
+        removed = sorted(path.removeprefix(".") for path in found) if found else []
         if self._embedded is None:
             self._embedded = embedded.has_embedded(self._raw)
         in_embedded: list[str] = []
