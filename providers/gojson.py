@@ -51,7 +51,10 @@ def decode(raw: bytes | str) -> JsonValue:
         ValueError: It is not JSON. The message may quote the text: do not show it.
     """
     text = raw if isinstance(raw, str) else raw.decode("utf-8", "replace")
-    value: JsonValue = _DECODER.decode(text)
+    try:
+        value: JsonValue = _DECODER.decode(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     return value
 
 
@@ -190,7 +193,7 @@ def raw_members(raw: bytes, failure: str) -> dict[str, bytes]:
     """
     try:
         members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw] | None)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidData(f"{failure}: invalid JSON format: an object is expected") from None
     return {name: _raw_value(bytes(member)) for name, member in (members or {}).items()}
 

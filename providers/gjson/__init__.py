@@ -5,7 +5,20 @@ queries, modifiers, multipaths. Documents are not validated: the search starts a
 text has no properties. ``get`` answers a ``Result`` or None; ``Result.text`` is what a read returns.
 """
 
-from providers.gjson.evaluate import get
+from providers.errors import InvalidData
+from providers.gjson import evaluate
 from providers.gjson.result import Kind, Result
 
 __all__ = ["Kind", "Result", "get"]
+
+
+def get(document: str, path: str) -> Result | None:
+    """What ``path`` finds in ``document``, or None. The empty path is the key ``""``.
+
+    Raises:
+        InvalidData: Path or document are nested too deeply to be walked.
+    """
+    try:
+        return evaluate.get(document, path)
+    except RecursionError:
+        raise InvalidData("reading a property: the path or the document is nested too deeply") from None

@@ -13,7 +13,18 @@ from providers.gjson.path import (
     object_component,
     wildcard_match,
 )
-from providers.gjson.result import Kind, Result, elements, end_of_value, members, parse, quote, unquote
+from providers.gjson.result import (
+    Kind,
+    Result,
+    classify,
+    elements,
+    end_of_value,
+    member_spans,
+    members,
+    parse,
+    quote,
+    unquote,
+)
 
 __all__ = ["get"]
 
@@ -77,9 +88,12 @@ def _inside(text: str, kind: Kind, path: str) -> tuple[Result | None, str | None
 def _in_object(text: str, path: str) -> tuple[Result | None, str | None]:
     component = object_component(path)
     pipe = component.pipe
-    for raw_name, value in members(text):
+    for raw_name, start, end in member_spans(text):
         name = unquote(raw_name)
         if component.pattern.fullmatch(name) is None if component.pattern else name != component.name:
+            continue
+        value = classify(text[start:end])
+        if value is None:
             continue
         if component.rest is None:
             return value, pipe

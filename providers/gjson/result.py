@@ -10,15 +10,28 @@ from enum import StrEnum
 
 from providers.gojson import format_double
 
-__all__ = ["Kind", "Result", "elements", "end_of_value", "members", "parse", "quote", "unquote"]
+__all__ = [
+    "Kind",
+    "Result",
+    "classify",
+    "elements",
+    "end_of_value",
+    "member_spans",
+    "members",
+    "parse",
+    "quote",
+    "unquote",
+]
 
 _BLANK = re.compile(r"[\x00-\x20]*")
 _SEPARATORS = re.compile(r"[\x00-\x20,]*")
+_COLON = re.compile(r"[\x00-\x20:]*")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _BARE = re.compile(r"[^\x00-\x20,:\]}\"\[{]+")
-_STRUCTURE = re.compile(r'["{}\[\]]')
+_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\]]', re.DOTALL)  # strings, so that brackets inside do not count
 _INTEGER = re.compile(r"-?[0-9]*\Z")
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})|\\(.)", re.DOTALL)
+_DECODER = json.JSONDecoder(strict=False)
 _SIMPLE_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _FOR_HTML = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
@@ -79,10 +92,11 @@ def parse(text: str) -> Result | None:
     end = end_of_value(text, start)
     if end == start:
         return None
-    return _classify(text[start:end])
+    return classify(text[start:end])
 
 
-def _classify(raw: str) -> Result | None:
+def classify(raw: str) -> Result | None:
+    """The value whose text is exactly this."""
     match raw[0]:
         case "{":
             return Result(Kind.OBJECT, raw)
@@ -113,42 +127,52 @@ def end_of_value(text: str, start: int) -> int:
 
 
 def _end_of_container(text: str, start: int) -> int:
+    try:
+        # The C scanner skips valid JSON more than ten times as fast as the loop below.
+        return _DECODER.raw_decode(text, start)[1]
+    except (ValueError, RecursionError):
+        return _end_of_invalid_container(text, start)
+
+
+def _end_of_invalid_container(text: str, start: int) -> int:
     depth = 0
-    position = start
+    for found in _STRUCTURE.finditer(text, start):
+        bracket = found.group()
+        if bracket in "{[":
+            depth += 1
+        elif bracket in "}]":
+            depth -= 1
+            if depth <= 0:
+                return found.end()
+    return len(text)
+
+
+def member_spans(text: str) -> Iterator[tuple[str, int, int]]:
+    """Raw names (with quotes) of an object's members and where their values are, in order, as far as can be made out."""
+    position = 1
+    size = len(text)
     while True:
-        found = _STRUCTURE.search(text, position)
-        if found is None:
-            return len(text)
-        position = found.end()
-        match found.group():
-            case '"':
-                position = _skip(_STRING, text, found.start())
-            case "{" | "[":
-                depth += 1
-            case _:
-                depth -= 1
-                if depth <= 0:
-                    return position
+        position = _skip(_SEPARATORS, text, position)
+        while position < size and text[position] not in '"}':
+            position += 1
+        if position >= size or text[position] == "}":
+            return
+        end = _skip(_STRING, text, position)
+        name = text[position:end]
+        start = _skip(_COLON, text, end)
+        position = end_of_value(text, start)
+        if position > start:
+            yield name, start, position
+        else:
+            position += 1
 
 
 def members(text: str) -> Iterator[tuple[str, Result]]:
-    """Raw names (with quotes) and values of an object's members, in order, as far as they can be made out."""
-    position = 1
-    while position < len(text):
-        start = text.find('"', position)
-        stop = text.find("}", position)
-        if start < 0 or (0 <= stop < start):
-            return
-        end = _skip(_STRING, text, start)
-        name = text[start:end]
-        position = end
-        while position < len(text) and (text[position] <= " " or text[position] == ":"):
-            position += 1
-        value_end = end_of_value(text, position)
-        value = parse(text[position:value_end])
+    """Raw names and values of an object's members."""
+    for name, start, end in member_spans(text):
+        value = classify(text[start:end])
         if value is not None:
             yield name, value
-        position = max(value_end, position + 1) if value_end == position else value_end
 
 
 def elements(text: str) -> Iterator[Result]:
@@ -162,7 +186,7 @@ def elements(text: str) -> Iterator[Result]:
         if end == position:
             position += 1
             continue
-        value = parse(text[position:end])
+        value = classify(text[position:end])
         if value is not None:
             yield value
         position = end

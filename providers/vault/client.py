@@ -152,8 +152,10 @@ class VaultClient(DocumentClient[Document]):
         data = answer.body.get("data")
         if self._version == "v2":
             if not isinstance(data, dict) or "data" not in data:
+                hint = f" ({answer.warning})" if answer.warning else ""
                 raise InvalidData(
-                    f"failed to find data field: {path} does not answer as KV v2: check spec.provider.vault.version"
+                    f"failed to find data field: {path} does not answer as KV v2{hint}: "
+                    "check spec.provider.vault.version and path"
                 )
             data = data["data"]
             if data is None:  # the version was deleted or destroyed

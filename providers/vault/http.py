@@ -52,6 +52,11 @@ class Answer:
 
     body: dict[str, JsonValue] = field(repr=False)
 
+    @property
+    def warning(self) -> str:
+        """What the server warns of, in one line; empty when it does not."""
+        return _one_line(self.body.get("warnings"))
+
     def mapping(self, name: str) -> dict[str, JsonValue] | None:
         """A member that is an object, or None."""
         value = self.body.get(name)
@@ -327,12 +332,16 @@ def _answer_or_none(raw: bytes) -> Answer | None:
 
 
 def _errors(raw: bytes) -> str:
-    """What the server said went wrong, in one line of bounded length."""
+    """What the server said went wrong."""
     answer = _answer_or_none(raw)
-    errors = answer.body.get("errors") if answer is not None else None
-    if not isinstance(errors, list):
+    return "" if answer is None else _one_line(answer.body.get("errors"))
+
+
+def _one_line(messages: JsonValue) -> str:
+    """A list of messages in one line of bounded length."""
+    if not isinstance(messages, list):
         return ""
-    text = "; ".join(" ".join(str(error).split()) for error in errors if error)
+    text = "; ".join(" ".join(str(message).split()) for message in messages if message)
     return text if len(text) <= 300 else text[:300] + "..."
 
 

@@ -267,6 +267,8 @@ async def test_the_wrong_kv_version_is_explained(pool: Any, vault_store: Any, op
     try:
         with pytest.raises(InvalidData, match=r"failed to find data field.*check spec\.provider\.vault\.version"):
             await get(pool, vault_store(path="cf-kv1"), "plain", "k")
+        with pytest.raises(InvalidData, match=r"\(Invalid path for a versioned K/V secrets engine"):
+            await get(pool, vault_store("odd", path=None), "secret/cf/data/x")
     finally:
         openbao.call("DELETE", "cf-kv1/data/plain")
 

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from providers.errors import InvalidData
 from providers.gjson import Kind, get
+from providers.gjson.result import _end_of_invalid_container, end_of_value
 
 DOCUMENT = (
     '{"user":"bob","port":5432,"ratio":1.50,"exp":1e3,"big":12345678901234567890,"ok":true,"none":null,"a.b":"dotted",\n'
@@ -177,6 +179,23 @@ def test_every_member_is_found_under_its_escaped_name(document: dict[str, object
             assert found.text == value
         else:
             assert json.loads(found.raw) == value
+
+
+@given(JSON, st.text(max_size=5))
+def test_both_ways_to_skip_a_value_agree(value: object, tail: str) -> None:
+    """The fast one for valid JSON, the other for everything."""
+    raw = json.dumps({"v": value}, ensure_ascii=False)
+    assert end_of_value(raw + "," + tail, 0) == len(raw)
+    assert _end_of_invalid_container(raw + "," + tail, 0) == len(raw)
+
+
+def test_deep_nesting_is_no_problem() -> None:
+    """Deeper than Python's own JSON decoder goes."""
+    raw = '{"a":' + "[" * 1_500 + "]" * 1_500 + ',"b":1}'
+    assert text(raw, "b") == "1"
+    for path in ('a.@flatten:{"deep":true}', ".".join(["a"] + ["0"] * 5_000), "@ugly"):
+        with pytest.raises(InvalidData, match="nested too deeply"):
+            get(raw, path)
 
 
 @given(st.text(max_size=30), st.text(max_size=30))

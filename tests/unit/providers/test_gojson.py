@@ -73,7 +73,9 @@ def test_raw_members_keep_the_text_as_written() -> None:
     }
 
 
-@pytest.mark.parametrize("payload", [b"hunter2", b'{"k": hunter2}', b"[1]", b'"hunter2"', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "payload", [b'{"a":' + b"[" * 100_000, b"hunter2", b'{"k": hunter2}', b"[1]", b'"hunter2"', b"\xff\xfe"]
+)
 def test_what_is_no_object_is_refused_without_quoting_it(payload: bytes) -> None:
     """The error says that JSON is expected, and nothing about the value."""
     with pytest.raises(InvalidData, match=r"^unable to unmarshal secret: invalid JSON format") as caught:
@@ -86,3 +88,9 @@ def test_lone_surrogates_become_replacement_characters() -> None:
     """What cannot be written as UTF-8 is replaced, not refused."""
     assert value_bytes(decode('"\\ud800x"')) == b"?x"
     assert format_double(float("inf")) == "+Inf"
+
+
+def test_what_is_nested_too_deeply_is_no_json() -> None:
+    """An error like any other, not a crash."""
+    with pytest.raises(ValueError, match="nested too deeply"):
+        decode("[" * 200_000 + "]" * 200_000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -382,3 +383,70 @@ async def test_client_gives_one_client_for_one_use(pool: Any, recorder: Any, sto
         assert await client.get_secret(RemoteRef("b")) == b"B"
     await pool.aclose()
     assert recorder.closed == [1]
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_whatever_happens_no_client_is_used_after_its_close_and_each_is_closed_once(
+    registry: Any, recorder: Any, kube: Any, store_of: Any, seed: int
+) -> None:
+    """Sessions, new generations, changed credentials, deleted stores, failures and cancellations in random order."""
+    rng = random.Random(seed)
+    clock = FakeClock()
+    options = PoolOptions(max_clients=3, idle_close=5.0, first_hold=0.5, longest_hold=1.0)
+    pool = ClientPool(registry, kube, clock, pool=options)
+    generations = dict.fromkeys(("s", "t", "u", "v"), 1)
+    kube.put("Secret", "ns", "cred", key="k")
+
+    async def hesitate() -> None:
+        for _ in range(rng.randrange(4)):
+            await asyncio.sleep(0)
+        if rng.random() < 0.1:
+            raise Unavailable("now and then")
+
+    recorder.pause = hesitate
+
+    async def work(name: str) -> None:
+        provider = {"recorder": {"auth": {"name": "cred", "key": "key"}, "shared": name == "v"}}
+        kind = "ClusterSecretStore" if name in ("u", "v") else "SecretStore"
+        store = store_of(name, kind=kind, generation=generations[name], provider=provider)
+        async with pool.session("ns") as session:
+            for _ in range(rng.randrange(1, 4)):
+                try:
+                    client = await session.client(store)
+                    await client.get_secret(RemoteRef(rng.choice("ab"), rng.choice(["", "x"])))
+                except ProviderError:
+                    await hesitate_quietly()
+
+    async def hesitate_quietly() -> None:
+        for _ in range(rng.randrange(3)):
+            await asyncio.sleep(0)
+
+    async with TaskScope("stress") as scope:
+        keeper = scope.spawn(pool.start(), name="pool")
+        workers: list[Any] = []
+        for _ in range(400):
+            name = rng.choice("stuv")
+            match rng.randrange(12):
+                case 0:
+                    generations[name] += 1
+                case 1:
+                    pool.source_changed("Secret", "ns", "cred", kube.put("Secret", "ns", "cred", key="k"))
+                case 2:
+                    kind, namespace = ("ClusterSecretStore", "") if name in "uv" else ("SecretStore", "ns")
+                    pool.store_gone(StoreKey(kind, namespace, name))
+                case 3:
+                    await clock.advance(rng.random() * 3)
+                case 4 if workers:
+                    rng.choice(workers).cancel()
+                case _:
+                    workers.append(scope.spawn(work(name), name="worker"))
+            await hesitate_quietly()
+        await asyncio.wait(workers)
+        failed = [worker.exception() for worker in workers if not worker.cancelled() and worker.exception()]
+        assert failed == []
+        keeper.cancel()
+    await pool.aclose()
+    statistics = pool.statistics()
+    assert (statistics.open, statistics.in_use, statistics.retired) == (0, 0, 0)
+    assert statistics.opened == statistics.closed == len(recorder.closed) > 20
+    assert len(set(recorder.closed)) == len(recorder.closed)
