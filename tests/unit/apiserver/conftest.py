@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -90,8 +91,6 @@ class Caller:
     async def _answer(
         self, method: str, path: str, body: Any, type_: str, token: str | None, headers: dict[str, str]
     ) -> Answer:
-        import asyncio
-
         content = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         sent = {"accept": JSON, "user-agent": "unit/1.0", "authorization": f"Bearer {token or self.server.token}"}
         if content:
