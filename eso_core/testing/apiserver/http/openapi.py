@@ -6,6 +6,7 @@ Version 3 is one document per group version, named by a hash of its content; ver
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -134,7 +135,7 @@ class OpenApi:
         custom = any(resource.custom for resource in resources)
         paths: JsonObject = {}
         found: JsonObject = {}
-        roots = {_OBJECT_META, _LIST_META, f"{_META}.Status", f"{_META}.DeleteOptions"}
+        roots = {_OBJECT_META, _LIST_META, _PATCH, f"{_META}.Status", f"{_META}.DeleteOptions"}
         for resource in resources:
             model = model_name(resource, version)
             paths |= _paths(resource, version)
@@ -149,10 +150,6 @@ class OpenApi:
         known = schemas.components()
         for name in schemas.component_names(*(root for root in roots if root in known)):
             found[name] = known[name]
-        found[_PATCH] = {
-            "description": "Patch is provided to give a concrete name and type to the Kubernetes PATCH request body.",
-            "type": "object",
-        }
         info = {"title": "Kubernetes CRD Swagger", "version": "v0.1.0"}
         if not custom:
             info = {"title": "Kubernetes", "version": "unversioned"}
@@ -282,7 +279,6 @@ def _operation(
     action: str, kind: JsonObject, answer: str, parameters: Iterable[str], body: str = "", status: str = "200"
 ) -> JsonObject:
     operation: JsonObject = {
-        "operationId": "",
         "parameters": _parameters(parameters),
         "responses": {
             status: {"description": "OK", "content": _content(answer, stream=action in ("list", "watchlist"))},
@@ -338,7 +334,42 @@ def _paths(resource: ResourceType, version: str) -> JsonObject:
                 method = {"get": "get", "update": "put", "create": "post"}[verb]
                 item[method] = _operation(method, kind, model, _WRITE if verb != "get" else ())
         found[f"{collection}/{{name}}/{sub.name}"] = item
+    _name_operations(found, resource.group, version, resource.kind, custom=resource.custom)
     return found
+
+
+_ACTION_NAMES: Final = {
+    "list": "list",
+    "post": "create",
+    "deletecollection": "delete",
+    "get": "read",
+    "put": "replace",
+    "delete": "delete",
+    "patch": "patch",
+}
+
+
+def _name_operations(paths: JsonObject, group: str, version: str, kind: str, *, custom: bool) -> None:
+    """Give every operation its id and tag; client generators name functions and modules after them."""
+    words = re.split(r"[.-]", group if custom else group.removesuffix(".k8s.io") or "core")
+    title = "".join(word.capitalize() for word in words)
+    tag = f"{title[:1].lower()}{title[1:]}_{version}"
+    for path, item in paths.items():
+        scope = "Namespaced" if "{namespace}" in path else ""
+        subresource = path.partition("/{name}/")[2].capitalize()
+        everywhere = "" if scope or "{name}" in path or not _is_namespaced(paths) else "ForAllNamespaces"
+        for method, operation in item.items():
+            if method == "parameters":
+                continue
+            action = operation["x-kubernetes-action"]
+            collection = "Collection" if action == "deletecollection" else ""
+            start = f"{_ACTION_NAMES[action]}{title}{version.capitalize()}"
+            operation["operationId"] = f"{start}{collection}{scope}{kind}{subresource}{everywhere}"
+            operation["tags"] = [tag]
+
+
+def _is_namespaced(paths: JsonObject) -> bool:
+    return any("{namespace}" in path for path in paths)
 
 
 def _patch_operation(resource: ResourceType, kind: JsonObject, model: str) -> JsonObject:
@@ -355,7 +386,9 @@ def _review_path(group: str, version: str, review: JsonObject, model: str) -> Js
     kind = {"group": group, "version": version, "kind": review["kind"]}
     scope = "/namespaces/{namespace}" if review["namespaced"] else ""
     post = _operation("post", kind, model, _WRITE, model, "201")
-    return {f"/apis/{group}/{version}{scope}/{review['name']}": {"post": post}}
+    found = {f"/apis/{group}/{version}{scope}/{review['name']}": {"post": post}}
+    _name_operations(found, group, version, review["kind"], custom=False)
+    return found
 
 
 _NOT_IN_2: Final = ("anyOf", "oneOf", "not", "nullable", "default")
