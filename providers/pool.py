@@ -9,7 +9,7 @@ What is subtle here:
 * A failed open is not cached, but for a short while it is answered without asking the backend again: a hundred
   ExternalSecrets on a dead server make one attempt, not a hundred. A change of the store or of anything the attempt
   read ends that while at once.
-* The pool starts no tasks. ``start`` closes what is retired or idle; without it (tests, one-shot commands) the sessions
+* Nothing runs in the background by itself. ``start`` closes what is retired or idle; without it (tests, one-shot commands) the sessions
   do that on their way out.
 """
 
@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 import structlog
 
-from eso_core.aio import Clock, SingleFlight, shielded
+from eso_core.aio import Clock, SingleFlight, TaskScope, shielded
 from providers.errors import ProviderError
 from providers.interface import (
     NoCalls,
@@ -45,6 +45,8 @@ from providers.spec import ProviderSpec
 __all__ = ["ClientPool", "PoolOptions", "PoolStatistics", "Session"]
 
 log = structlog.get_logger(__name__)
+
+_PARALLEL_CLOSES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,18 +382,24 @@ class ClientPool:
             raise failure.error.with_traceback(None)
 
     async def _drain(self) -> None:
-        """Closes the retired clients that nobody uses; a failing close is logged and forgotten."""
+        """Closes the retired clients that nobody uses, some at a time: each may wait for a server that is gone."""
         while True:
             ready = [entry for entry in self._retired if entry.users <= 0 and entry.key not in self._waiting]
             if not ready:
                 return
-            entry = ready[0]
-            self._retired.discard(entry)
-            self._counts["closed"] += 1
-            try:
-                await shielded(entry.client.aclose(), seconds=self._options.close_timeout, clock=self._clock)
-            except Exception as exc:
-                log.warning("error while closing client", store=str(entry.key.store), error=str(exc))
+            batch = ready[:_PARALLEL_CLOSES]
+            self._retired.difference_update(batch)
+            self._counts["closed"] += len(batch)
+            async with TaskScope("closing store clients") as scope:
+                for entry in batch:
+                    scope.spawn(self._close(entry), name=f"close {entry.key.store}")
+
+    async def _close(self, entry: _Entry) -> None:
+        """A failing close is logged and forgotten; one that has begun is finished although we are cancelled."""
+        try:
+            await shielded(entry.client.aclose(), seconds=self._options.close_timeout, clock=self._clock)
+        except Exception as exc:
+            log.warning("error while closing client", store=str(entry.key.store), error=str(exc))
 
 
 class Session:

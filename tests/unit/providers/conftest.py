@@ -117,6 +117,8 @@ class RecorderClient(DocumentClient[str]):
     async def aclose(self) -> None:
         self.closed = True
         self.provider.closed.append(self.number)
+        if self.provider.close_pause is not None:
+            await self.provider.close_pause()
         if self.provider.close_failure is not None:
             raise self.provider.close_failure
 
@@ -136,6 +138,7 @@ class Recorder(Provider):
         self.closed: list[int] = []
         self.open_failure: Exception | None = None
         self.close_failure: Exception | None = None
+        self.close_pause: Callable[[], Any] | None = None
         self.pause: Callable[[], Any] = self._no_pause
 
     async def _no_pause(self) -> None:

@@ -358,10 +358,29 @@ async def test_a_close_that_fails_or_hangs_does_not_hold_up_the_rest(
     for name in ("one", "two"):
         await _read(pool, store_of(name), "ns", RemoteRef("a"))
     recorder.close_failure = ProviderError("error while revoking token: no")
+    opened = pool.statistics().opened
+    assert opened == 2
     await pool.aclose()
     assert sorted(recorder.closed) == [1, 2]
     with pytest.raises(ProviderError, match="the client pool is closed"):
         await _read(pool, store_of(), "ns", RemoteRef("a"))
+
+
+async def test_clients_are_closed_side_by_side_and_for_a_bounded_time(
+    registry: Any, recorder: Any, kube: Any, clock: FakeClock, store_of: Any
+) -> None:
+    """A server that does not answer the revocation costs its time limit once, not once for each client."""
+    pool = ClientPool(registry, kube, clock, pool=PoolOptions(close_timeout=10.0))
+    for number in range(12):
+        await _read(pool, store_of(f"s{number}"), "ns", RemoteRef("a"))
+    recorder.close_pause = asyncio.Event().wait
+    async with TaskScope("test") as scope:
+        closing = scope.spawn(pool.aclose(), name="close")
+        await clock.advance(9.9)
+        assert not closing.done()
+        assert len(recorder.closed) == 12
+        await clock.advance(0.2)
+        assert closing.done()
 
 
 async def test_stores_without_exactly_one_known_backend_are_refused(pool: Any, store_of: Any) -> None:
