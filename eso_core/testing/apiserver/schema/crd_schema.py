@@ -135,8 +135,6 @@ def _walk(schema: JsonObject, path: str, place: _Place, context: RuleContext | N
             found.add(_walk(additional, f"{path}.additionalProperties", inner, below))
     for name in sorted(properties):
         inner = place
-        if schema.get("x-kubernetes-map-type") == "atomic" and place.uncorrelated is None:
-            inner = replace(inner, uncorrelated=path)
         if (root or schema.get("x-kubernetes-embedded-resource")) and name in META_FIELDS:
             inner = replace(inner, inside_meta=True)
             if root:

@@ -17,7 +17,7 @@ from eso_core.testing.apiserver.schema.cel.errors import (
 )
 from eso_core.testing.apiserver.schema.cel.schema_types import schema_type
 from eso_core.testing.apiserver.schema.fieldpath import FieldPathError, resolve
-from eso_core.testing.apiserver.schema.gotext import to_json
+from eso_core.testing.apiserver.schema.gotext import quote, to_json
 from eso_core.testing.apiserver.schema.node import ABSENT
 from eso_core.testing.apiserver.schema.values import same
 
@@ -167,7 +167,7 @@ class RuleRun:
         self, node: RuleNode, value: JsonObject, old: Any, path: str, former: Any, ancestor: Any, *, root: bool
     ) -> None:
         properties, additional = node.properties, node.additional
-        before = old if isinstance(old, dict) and node.schema.get("x-kubernetes-map-type") != "atomic" else {}
+        before = old if isinstance(old, dict) else {}
         parts = former if isinstance(former, dict) else {}
         above = ancestor if former is ABSENT else (value, former)
         for key in sorted(value) if len(value) > 1 and len(properties) != 1 else value:
@@ -243,7 +243,7 @@ class RuleRun:
     def _failure(self, rule: Rule, value: Any, old: Any, path: str, kind: str) -> FieldError:
         detail = rule.message
         if rule.message_program is not None:
-            detail = self._computed_message(rule.message_program, value, old, path, kind) or detail
+            detail = self._computed_message(rule, rule.message_program, value, old, path, kind) or detail
         where = path
         if rule.path:
             joint = "" if not path or rule.path.startswith("[") else "."
@@ -259,13 +259,28 @@ class RuleRun:
                 return causes.duplicate(target, shown)
         return causes.invalid(target, shown, detail)
 
-    def _computed_message(self, program: CelProgram, value: Any, old: Any, path: str, kind: str) -> str:
+    def _computed_message(self, rule: Rule, program: CelProgram, value: Any, old: Any, path: str, kind: str) -> str:
         """The message of the expression, or empty where the fixed one is to be used."""
+        where, expression = causes.field_name(path), quote(rule.raw["messageExpression"])
         try:
             text, work = program.evaluate(value, old)
+        except CostExceeded as error:
+            detail = (
+                "no further validation rules will be run due to call cost exceeds limit for messageExpression: "
+                f"{expression}"
+            )
+            self.errors.append(causes.invalid(where, kind, detail))
+            raise _OutOfBudget from error
         except EvaluationError:
             return ""
-        self._spend(work, causes.field_name(path), kind)
+        if work > self._left:
+            detail = (
+                "messageExpression evaluation failed due to running out of cost budget, no further validation rules "
+                "will be run"
+            )
+            self.errors.append(causes.invalid(where, kind, detail))
+            raise _OutOfBudget
+        self._left -= work
         if not isinstance(text, str):
             return ""
         text = text.strip()

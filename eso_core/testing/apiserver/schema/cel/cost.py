@@ -23,9 +23,12 @@ _STRING_FACTOR: Final = 0.1
 _REGEX_FACTOR: Final = 0.25
 _LIST_COST: Final = 10
 _MAP_COST: Final = 30
-_NULL_SIZE: Final = 4
+_BIND_COST: Final = 10
 _MIN_SIZES: Final = {"string": 2, "integer": 1, "number": 1, "boolean": 4, "array": 2, "object": 2}
-_FORMAT_SIZES: Final = {"duration": 32, "date": 10, "date-time": 30}
+_MIN_FORMAT_SIZES: Final = {"duration": 3, "date": 12, "date-time": 21}
+_FORMAT_SIZES: Final = {"duration": 32, "date": 12, "date-time": 30}
+# Keys of maps are not charged for their length.
+_KEY: Final[JsonObject] = {"type": "string", "maxLength": 0}
 _SCALARS: Final = frozenset(("bool", "int", "uint", "double", "null"))
 _PER_ITEM: Final = frozenset(("isSorted", "sum", "max", "min", "indexOf", "lastIndexOf", "distinct", "sort", "reverse"))
 _PER_CHARACTER: Final = frozenset(
@@ -76,13 +79,15 @@ def min_size(schema: JsonObject) -> int:
     if schema.get("x-kubernetes-int-or-string"):
         return 1
     kind = schema.get("type") or ""
+    if kind == "string" and schema.get("format") in _MIN_FORMAT_SIZES:
+        return _MIN_FORMAT_SIZES[schema["format"]]
     size = _MIN_SIZES.get(kind, 1)
     if kind == "object":
         properties = schema.get("properties") or {}
         for name in schema.get("required") or ():
             sub = properties.get(name)
             if sub is not None and sub.get("default") is None:
-                size += len(name) + 4 + (_NULL_SIZE if sub.get("nullable") else min_size(sub))
+                size += len(name) + 4 + min_size(sub)
     return size
 
 
@@ -92,7 +97,7 @@ def max_cardinality(schema: JsonObject) -> int:
 
 
 def max_elements(schema: JsonObject) -> int:
-    """The most items, entries or bytes a value of the schema can have."""
+    """The most items, entries or bytes a value of the schema can have; what has no size has 0."""
     if schema.get("x-kubernetes-int-or-string"):
         return REQUEST_SIZE - 2
     match schema.get("type"):
@@ -102,13 +107,14 @@ def max_elements(schema: JsonObject) -> int:
             fitting = (REQUEST_SIZE - 2) // (min_size(items if isinstance(items, dict) else {}) + 1)
             return fitting if limit is None else int(limit)
         case "object":
-            limit = schema.get("maxProperties")
             additional = schema.get("additionalProperties")
-            fitting = (REQUEST_SIZE - 2) // (min_size(additional if isinstance(additional, dict) else {}) + 6)
-            return fitting if limit is None else int(limit)
+            if not isinstance(additional, dict):
+                return 0
+            limit = schema.get("maxProperties")
+            return (REQUEST_SIZE - 2) // (min_size(additional) + 6) if limit is None else int(limit)
         case "string":
             return _max_string(schema)
-    return 1
+    return 0
 
 
 def _max_string(schema: JsonObject) -> int:
@@ -152,7 +158,7 @@ class CostEstimator:
                 return self._macro(node)
             case ast.Bind():
                 value = self._cost(node.value)
-                return value + 1 + self._within({node.name: self._schema(node.value)}, node.body)
+                return value + _BIND_COST + self._within({node.name: self._schema(node.value)}, node.body)
             case ast.OptionalMap():
                 return self._cost(node.operand) + 2 + self._within({node.name: None}, node.body)
         return 1
@@ -173,13 +179,14 @@ class CostEstimator:
             "all": (0, 2 + 1, 1),
             "exists": (0, 3 + 1, 1),
             "exists_one": (0, 2, 2),
+            "filter": (_LIST_COST, 3 + _LIST_COST, 1),
         }.get(node.kind, (_LIST_COST, 2 + _LIST_COST, 1))
         turns = self.size(node.source)
         return saturate(self._cost(node.source) + start + multiply(turns, body + turn) + end)
 
     def _loop_variables(self, node: ast.Macro) -> dict[str, JsonObject | None]:
         schema = self._schema(node.source)
-        key: JsonObject | None = {"type": "string"}
+        key: JsonObject | None = _KEY
         item: JsonObject | None = None
         if schema is not None and schema.get("type") == "array":
             key, item = {"type": "integer"}, schema.get("items")
@@ -218,15 +225,25 @@ class CostEstimator:
                 return total + multiply(turns, 1)
             case "_+_" if node.type.name in ("string", "bytes"):
                 return total + _characters(saturate(sum(map(self.size, operands))))
-            case "replace" | "split" | "join" | "format":
+            case "replace" | "split":
+                return total + 2 * _characters(self.size(operands[0]))
+            case "join" | "format":
                 return total + _characters(saturate(sum(map(self.size, operands))))
             case "sets.contains" | "sets.equivalent" | "sets.intersects":
                 return total + multiply(self.size(operands[0]), self.size(operands[1])) + 1
         if node.function in _PER_ITEM and operands[0].type.name == "list":
-            return total + multiply(self.size(operands[0]), 1)
+            return total + multiply(self.size(operands[0]), 1 + self._item_cost(operands[0]))
         if node.function in _PER_CHARACTER and operands and operands[0].type.name in ("string", "bytes"):
             return total + _characters(self.size(operands[0]))
         return total + 1
+
+    def _item_cost(self, node: Node) -> int:
+        """What looking at an item of a list costs beyond the step: strings are read."""
+        element = node.type.parameters[0]
+        if element.name not in ("string", "bytes"):
+            return 0
+        items = (self._schema(node) or {}).get("items")
+        return _characters(max_elements(items) if isinstance(items, dict) else UNBOUNDED)
 
     # -- sizes
 
