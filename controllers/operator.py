@@ -8,17 +8,18 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
-from controllers.api import ClusterSecretStore, ExternalSecret, SecretStore
 from controllers.credentials import SourceWaker
 from controllers.externalsecret import watches
 from controllers.externalsecret.extensions import Extensions
 from controllers.externalsecret.names import MANAGED_LABEL, MANAGED_VALUE
 from controllers.externalsecret.reconciler import ExternalSecretReconciler, Settings
 from controllers.externalsecret.render import IGNORED_ANNOTATIONS
-from controllers.externalsecret.target import MANAGED_VIEW, OWNER_INDEX, created_by_index
+from controllers.externalsecret.report import EXTERNAL_SECRET
+from controllers.externalsecret.target import MANAGED_VIEW, OWNER_INDEX, OwnWrites, created_by_index
 from controllers.kube import ClusterReader
 from controllers.metrics import ExternalSecretMetrics, ObjectMetrics, ProviderCallMetrics
 from controllers.secretstore.access import StoreAccess
+from controllers.secretstore.objects import CLUSTER_STORE, STORE
 from controllers.secretstore.reconciler import StoreReconciler
 from controllers.secretstore.watches import store_matters
 from eso_core.aio import Clock, TaskScope, shielded
@@ -27,7 +28,7 @@ from eso_core.client import Client, ClientConfig, RateLimit
 from eso_core.controller import Controller, ControllerOptions, Func, Handler, KindSource, Predicate, Reconcile
 from eso_core.controller.handlers import enqueue_object
 from eso_core.manager import LeaderElectionOptions, Manager, ManagerOptions, MetricsServerOptions
-from eso_core.meta import Partial
+from eso_core.meta import GVK, Partial
 from eso_core.meta.wellknown import NAMESPACE, SECRET
 from eso_core.queue import ItemExponential, MaxOf, RateLimiter, TokenBucket
 from providers.interface import ProviderOptions
@@ -162,53 +163,58 @@ class Operator:
     def _add_stores(self) -> None:
         options, manager = self.options, self.manager
         for kind, enabled, name, component in (
-            (SecretStore, options.enable_secret_store_reconciler, "secretstore", "secret-store"),
-            (ClusterSecretStore, options.enable_cluster_store_reconciler, "clustersecretstore", "cluster-secret-store"),
+            (STORE, options.enable_secret_store_reconciler, "secretstore", "secret-store"),
+            (CLUSTER_STORE, options.enable_cluster_store_reconciler, "clustersecretstore", "cluster-secret-store"),
         ):
-            if kind is ClusterSecretStore and not enabled:
+            if kind is CLUSTER_STORE and not enabled:
                 continue  # an operator without them may have no right to list them
             # SecretStores are in the cache in any case: ExternalSecrets look them up.
-            spec = InformerSpec(kind, namespaces=() if kind is ClusterSecretStore else self._namespaces)
+            spec = InformerSpec(kind, namespaces=() if kind is CLUSTER_STORE else self._namespaces)
             manager.cache.register(spec)
             if not enabled:
                 continue
             reconciler = StoreReconciler(
-                kind.gvk,
+                kind,
                 self.pool,
                 manager.recorder(component),
                 ObjectMetrics(name, extended=options.extended_metric_labels, registry=manager.registry),
                 controller_class=options.controller_class,
                 interval=options.store_requeue_interval,
             )
-            controller = self._controller(name, reconciler, component)
+            controller = self._controller(name, kind, reconciler, component)
             matters = Predicate("store spec changed", store_matters)
             controller.add_source(KindSource(manager.cache, spec, enqueue_object, [matters], primary=True))
-            controller.add_source(Func(self._waker.attach(kind.gvk.kind), name="changed credentials"))
+            controller.add_source(Func(self._waker.attach(kind.kind), name="changed credentials"))
 
     def _add_external_secrets(self, extensions: Extensions) -> None:
         options, manager = self.options, self.manager
         cache = manager.cache
-        objects = InformerSpec(ExternalSecret, namespaces=self._namespaces)
+        # Every annotation counts for the sync version.
+        objects = InformerSpec(EXTERNAL_SECRET, namespaces=self._namespaces, strip_last_applied=False)
         secrets = InformerSpec(Partial(SECRET), namespaces=self._namespaces)
         managed = InformerSpec(
             SECRET,
             namespaces=self._namespaces,
             view=MANAGED_VIEW,
             label_selector=f"{MANAGED_LABEL}={MANAGED_VALUE}",
-            strip_managed_fields=False,  # rendering finds its own keys in them
+            # Rendering finds its own keys in managedFields, and what is written back must be whole.
+            strip_managed_fields=False,
+            strip_last_applied=False,
         )
         cache.register(objects)
         cache.register(secrets)
         cache.register(managed)
         cache.index(SECRET, OWNER_INDEX, created_by_index, view=MANAGED_VIEW)
-        cache.index(ExternalSecret, watches.TARGET_INDEX, watches.by_target)
-        cache.index(ExternalSecret, watches.STORE_INDEX, watches.by_store)
-        cache.index(ExternalSecret, watches.CLUSTER_STORE_INDEX, watches.by_cluster_store)
+        cache.index(EXTERNAL_SECRET, watches.TARGET_INDEX, watches.by_target)
+        cache.index(EXTERNAL_SECRET, watches.STORE_INDEX, watches.by_store)
+        cache.index(EXTERNAL_SECRET, watches.CLUSTER_STORE_INDEX, watches.by_cluster_store)
+        writes = OwnWrites()
         reconciler = ExternalSecretReconciler(
             self.pool,
             self._access,
             manager.recorder("external-secrets"),
             ExternalSecretMetrics(extended=options.extended_metric_labels, registry=manager.registry),
+            writes=writes,
             extensions=extensions,
             settings=Settings(
                 cluster_stores=options.enable_cluster_store_reconciler,
@@ -216,7 +222,7 @@ class Operator:
                 ignored_annotations=options.ignored_annotations,
             ),
         )
-        controller = self._controller("externalsecret", reconciler, "external-secrets")
+        controller = self._controller("externalsecret", EXTERNAL_SECRET, reconciler, "external-secrets")
 
         def watch(spec: InformerSpec, handler: Handler, matters: watches.Test, *, primary: bool = False) -> None:
             predicate = Predicate(matters.__name__, matters)
@@ -224,16 +230,16 @@ class Operator:
 
         usable = watches.store_matters(options.enable_flood_gate)
         watch(objects, watches.enqueue_self, watches.object_matters, primary=True)
-        watch(managed, watches.enqueue_by_target, watches.managed_secret_matters)
+        watch(managed, watches.enqueue_by_target, watches.managed_secret_matters(writes))
         watch(secrets, watches.enqueue_by_target, watches.foreign_secret_matters)
         watch(secrets, self._waker.secret_changed, watches.secret_matters)
-        watch(InformerSpec(SecretStore, namespaces=self._namespaces), watches.enqueue_by_store, usable)
+        watch(InformerSpec(STORE, namespaces=self._namespaces), watches.enqueue_by_store, usable)
         if options.enable_cluster_store_reconciler:
-            watch(InformerSpec(ClusterSecretStore), watches.enqueue_by_store, usable)
+            watch(InformerSpec(CLUSTER_STORE), watches.enqueue_by_store, usable)
         if not options.namespace:
             watch(InformerSpec(NAMESPACE), watches.enqueue_in_namespace, watches.namespace_matters)
 
-    def _controller(self, name: str, reconcile: Reconcile, component: str) -> Controller:
+    def _controller(self, name: str, kind: GVK, reconcile: Reconcile, component: str) -> Controller:
         manager = self.manager
         manager.claim_name(name)
         controller = Controller(
@@ -241,11 +247,7 @@ class Operator:
             reconcile,
             manager.environment(manager.recorder(component)),
             manager.metrics,
-            gvk={
-                "externalsecret": ExternalSecret,
-                "secretstore": SecretStore,
-                "clustersecretstore": ClusterSecretStore,
-            }[name].gvk,
+            gvk=kind,
             options=ControllerOptions(
                 max_concurrent=self.options.concurrent or DEFAULT_CONCURRENT,
                 rate_limiter=_retry_limiter,

@@ -41,11 +41,13 @@ class FetchFailed(SyncError):
 
     Attributes:
         retryable: Whether trying again soon may help.
+        pending: Whether the only reason is that the store has not been checked yet.
     """
 
-    def __init__(self, message: str, *, retryable: bool) -> None:
+    def __init__(self, message: str, *, retryable: bool, pending: bool = False) -> None:
         super().__init__(message)
         self.retryable = retryable
+        self.pending = pending
 
 
 class Permanent(SyncError):

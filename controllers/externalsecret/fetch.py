@@ -97,7 +97,9 @@ class Fetcher:
             try:
                 self._stores[entry.store] = await self._access.open(entry.store, plan.owner.namespace)
             except StoreUnusable as error:
-                raise FetchFailed(f"error processing {entry.label}, err: {error}", retryable=False) from error
+                raise FetchFailed(
+                    f"error processing {entry.label}, err: {error}", retryable=False, pending=error.pending
+                ) from error
 
     async def _into(self, results: list[_Part | Exception], position: int, plan: Plan, entry: Entry) -> None:
         async with self._gate:

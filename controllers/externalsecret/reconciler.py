@@ -35,7 +35,7 @@ from controllers.externalsecret.render import (
 )
 from controllers.externalsecret.report import EXTERNAL_SECRET, Notices, Reporter
 from controllers.externalsecret.status import Message, Outcome, Reason, absence_expected
-from controllers.externalsecret.target import Target, Targets, key_changes, owned_by
+from controllers.externalsecret.target import OwnWrites, Target, Targets, key_changes, owned_by
 from controllers.externalsecret.watches import REFRESH_PRIORITY
 from controllers.metrics import ExternalSecretMetrics
 from controllers.secretstore.access import StoreAccess, StoreUnusable
@@ -50,6 +50,9 @@ from eso_core.meta.wellknown import NAMESPACE
 from providers.pool import ClientPool
 
 __all__ = ["ExternalSecretReconciler", "Settings"]
+
+_PENDING_GRACE: Final = 2.0
+"""Seconds that a store which has never been checked is waited for before that counts as a failure."""
 
 _AGAIN: Final = Result(requeue=True)
 _DONE: Final = Result()
@@ -78,6 +81,7 @@ class ExternalSecretReconciler:
         access: Says which stores may be used.
         recorder: Where events go.
         metrics: The families of the kind.
+        writes: Told of every write to a target.
         extensions: Templates and generators, where there are any.
         settings: Flags.
     """
@@ -89,6 +93,7 @@ class ExternalSecretReconciler:
         recorder: Recorder,
         metrics: ExternalSecretMetrics,
         *,
+        writes: OwnWrites,
         extensions: Extensions | None = None,
         settings: Settings | None = None,
     ) -> None:
@@ -96,9 +101,11 @@ class ExternalSecretReconciler:
         self._access = access
         self._recorder = recorder
         self._metrics = metrics
+        self._writes = writes
         self._extensions = extensions or Extensions()
         self._settings = settings or Settings()
         self._notices = Notices()
+        self._waiting: dict[ObjectKey, float] = {}
         self._uids: dict[ObjectKey, str] = {}
 
     async def __call__(self, ctx: Context, request: Request) -> Result | None:
@@ -118,7 +125,12 @@ class ExternalSecretReconciler:
         finally:
             self._metrics.observe(key, ctx.clock.monotonic() - started)
 
+    def _first_look(self, key: ObjectKey, now: float) -> bool:
+        """Whether the object's store was found unchecked only just now: its result wakes the object in a moment."""
+        return now - self._waiting.setdefault(key, now) < _PENDING_GRACE
+
     def _forget(self, key: ObjectKey) -> None:
+        self._waiting.pop(key, None)
         self._metrics.gone(key)
         self._notices.forget(self._uids.pop(key, ""))
 
@@ -180,7 +192,7 @@ class ExternalSecretReconciler:
         target = (obj.get("spec") or {}).get("target") or {}
         if target.get("deletionPolicy") == "Delete" and not target.get("manifest"):
             owner = Owner(report.key.namespace, report.key.name, obj["metadata"].get("uid") or "")
-            targets = Targets(ctx.cache, ctx.client, ctx.api)
+            targets = Targets(ctx.cache, ctx.client, ctx.api, self._writes)
             found = await targets.find(ObjectKey(owner.namespace, target_name(obj)))
             if found.secret is not None and owned_by(found.secret, owner):
                 try:
@@ -205,7 +217,7 @@ class _Sync:
         self._ctx = ctx
         self._report = report
         self._plan = plan
-        self._targets = Targets(ctx.cache, ctx.client, ctx.api)
+        self._targets = Targets(ctx.cache, ctx.client, ctx.api, parent._writes)
         self._start = ctx.clock.now()
 
     async def run(self) -> Result | None:
@@ -217,6 +229,8 @@ class _Sync:
         try:
             return await self._sync(target)
         except FetchFailed as error:
+            if error.pending and self._parent._first_look(plan.key, self._ctx.clock.monotonic()):
+                return Result(requeue_after=_PENDING_GRACE)
             return await self._fail(Message.PROVIDER, error, retry=error.retryable)
         except (Conflict, AlreadyExists):
             return _AGAIN
@@ -255,6 +269,7 @@ class _Sync:
         for problem in plan.refresh.windows.problems if plan.refresh.windows else ():
             report.notice("Warning", "InvalidSyncWindow", problem)
         fetched = await self._fetch()
+        self._parent._waiting.pop(plan.key, None)
         if fetched.unchanged:
             return await self._succeed(Reason.SYNCED, Message.SYNCED)
         if not fetched.data:

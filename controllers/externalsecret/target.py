@@ -21,9 +21,9 @@ from controllers.externalsecret.names import (
 )
 from controllers.externalsecret.plan import Plan
 from controllers.externalsecret.render import Owner, decode_data, is_managed, same_secret
-from eso_core.cache import Cache
+from eso_core.cache import Cache, CachedClient
 from eso_core.cache.store import is_older
-from eso_core.client import Preconditions
+from eso_core.client import Client, Preconditions
 from eso_core.controller import StaleCache
 from eso_core.meta import JsonObject, ObjectKey, Partial
 from eso_core.meta.errors import NotFound
@@ -68,6 +68,32 @@ class KeyChanges:
         return bool(self.added or self.updated or self.removed or self.emptied)
 
 
+class OwnWrites:
+    """The last version of each target that we wrote, so that the watch's echo of it wakes nobody.
+
+    An echo that overtakes the answer to its write goes unrecognised and costs a look at the object, no more.
+    """
+
+    def __init__(self) -> None:
+        self._versions: dict[ObjectKey, str] = {}
+
+    def note(self, secret: JsonObject) -> None:
+        """Remember a write by what the server answered."""
+        metadata = secret["metadata"]
+        self._versions[ObjectKey(metadata["namespace"], metadata["name"])] = metadata["resourceVersion"]
+
+    def is_echo(self, key: ObjectKey, version: str) -> bool:
+        """Whether this is the state that we wrote; asked once per write."""
+        if self._versions.get(key) != version:
+            return False
+        del self._versions[key]
+        return True
+
+    def forget(self, key: ObjectKey) -> None:
+        """Drop what is known of a target that is gone."""
+        self._versions.pop(key, None)
+
+
 class Targets:
     """Reads targets from the cache and writes them through the client.
 
@@ -75,12 +101,14 @@ class Targets:
         cache: Has the informers of Secrets.
         client: Writes; the cache learns of them.
         api: Live reads.
+        writes: Told of every write.
     """
 
-    def __init__(self, cache: Cache, client: Any, api: Any) -> None:
+    def __init__(self, cache: Cache, client: CachedClient, api: Client, writes: OwnWrites) -> None:
         self._cache = cache
         self._client = client
         self._api = api
+        self._writes = writes
 
     async def find(self, key: ObjectKey) -> Target:
         """The target as the cache has it.
@@ -120,7 +148,7 @@ class Targets:
         Raises:
             ApiError: `AlreadyExists` when somebody was faster.
         """
-        await self._client.create(secret, field_manager=field_manager(owner.name))
+        self._writes.note(await self._client.create(secret, field_manager=field_manager(owner.name)))
 
     async def update(self, secret: JsonObject, existing: JsonObject, owner: Owner) -> bool:
         """Write the Secret over `existing` unless nothing differs; whether there was a write.
@@ -145,7 +173,7 @@ class Targets:
         changed = not same_secret(wanted, existing)
         if changed:
             body = {**wanted, "metadata": {k: v for k, v in wanted["metadata"].items() if k != "managedFields"}}
-            await self._client.update(body, field_manager=field_manager(owner.name))
+            self._writes.note(await self._client.update(body, field_manager=field_manager(owner.name)))
         if frozen and content_differs:
             raise TargetImmutable(f"unable to update secret {secret['metadata']['name']}: secret is immutable")
         return changed
@@ -157,10 +185,12 @@ class Targets:
             ApiError: `Conflict` when it changed or was replaced since it was read.
         """
         metadata = secret["metadata"]
+        key = ObjectKey(metadata["namespace"], metadata["name"])
+        self._writes.forget(key)
         try:
             await self._client.delete(
                 SECRET,
-                ObjectKey(metadata["namespace"], metadata["name"]),
+                key,
                 preconditions=Preconditions(metadata.get("uid"), metadata.get("resourceVersion")),
             )
         except NotFound:

@@ -14,6 +14,7 @@ from controllers.externalsecret.names import FINALIZER
 from controllers.externalsecret.plan import store_refs, target_name
 from controllers.externalsecret.render import is_managed
 from controllers.externalsecret.report import EXTERNAL_SECRET
+from controllers.externalsecret.target import OwnWrites
 from controllers.secretstore.objects import CLUSTER_STORE_KIND, STORE_KIND
 from eso_core.cache import CachedObject
 from eso_core.controller import Enqueue, Event, EventKind, Request, event_priority
@@ -123,9 +124,15 @@ def object_matters(event: Event) -> bool:
     )
 
 
-def managed_secret_matters(event: Event) -> bool:
-    """Any change of a managed Secret; the first list is covered by that of the ExternalSecrets."""
-    return not (event.initial or event.resync)
+def managed_secret_matters(writes: OwnWrites) -> Test:
+    """Any change of a managed Secret but the echo of our own write; the first list is covered by the ExternalSecrets'."""
+
+    def matters(event: Event) -> bool:
+        if event.initial or event.resync:
+            return False
+        return event.kind is EventKind.DELETE or not writes.is_echo(event.object.key, event.object.resource_version)
+
+    return matters
 
 
 def foreign_secret_matters(event: Event) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import re2
 
 from controllers.secretstore.objects import CLUSTER_STORE, CLUSTER_STORE_KIND, STORE, STORE_KIND
-from eso_core.meta import GVK, JsonObject, LabelSelector, ObjectKey, is_condition_true
+from eso_core.meta import GVK, JsonObject, LabelSelector, ObjectKey, find_condition, is_condition_true
 from eso_core.meta.errors import NotFound
 from eso_core.meta.wellknown import NAMESPACE
 from providers.interface import Store
@@ -19,7 +19,15 @@ _NAME_LABEL: Final = "kubernetes.io/metadata.name"
 
 
 class StoreUnusable(Exception):
-    """The store is missing, of another controller class, denied to the namespace, or not ready."""
+    """The store is missing, of another controller class, denied to the namespace, or not ready.
+
+    Attributes:
+        pending: The store exists and has not been checked yet.
+    """
+
+    def __init__(self, message: str, *, pending: bool = False) -> None:
+        super().__init__(message)
+        self.pending = pending
 
 
 class StoreRef(NamedTuple):
@@ -93,10 +101,12 @@ class StoreAccess:
             )
         if not self._ours(store):
             raise StoreUnusable("can not reference unmanaged store")
-        if ref.kind == CLUSTER_STORE_KIND and (conditions := store.get("spec", {}).get("conditions")):
-            await self._check_namespace(ref, conditions, namespace)
-        if self._flood_gate and not is_condition_true((store.get("status") or {}).get("conditions"), "Ready"):
-            raise StoreUnusable(f'{ref.kind} "{ref.name}" is not ready')
+        if ref.kind == CLUSTER_STORE_KIND and (admitted := store.get("spec", {}).get("conditions")):
+            await self._check_namespace(ref, admitted, namespace)
+        conditions = (store.get("status") or {}).get("conditions")
+        if self._flood_gate and not is_condition_true(conditions, "Ready"):
+            unchecked = find_condition(conditions, "Ready") is None
+            raise StoreUnusable(f'{ref.kind} "{ref.name}" is not ready', pending=unchecked)
         return Store.from_object(store)
 
     async def _check_namespace(self, ref: StoreRef, conditions: Sequence[JsonObject], namespace: str) -> None:

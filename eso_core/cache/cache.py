@@ -90,6 +90,7 @@ class Cache:
                 view=spec.view,
                 transform=spec.transform,
                 strip_managed_fields=spec.strip_managed_fields,
+                strip_last_applied=spec.strip_last_applied,
                 resync=spec.resync,
             )
         slot = (spec.gvk, spec.partial, spec.view)
@@ -401,6 +402,7 @@ def _settings_of(spec: InformerSpec) -> tuple[object, ...]:
         spec.field_selector,
         spec.transform,
         spec.strip_managed_fields,
+        spec.strip_last_applied,
     )
 
 

@@ -33,6 +33,7 @@ class Shard:
             spec.gvk,
             partial=spec.partial,
             strip_managed_fields=spec.strip_managed_fields,
+            strip_last_applied=spec.strip_last_applied,
             transform=spec.transform,
         )
         self.driver = ReflectorDriver(source, self, informer.clock, settings=informer.settings)

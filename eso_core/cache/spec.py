@@ -71,6 +71,8 @@ class InformerSpec:
         view: name of this informer among several of the same kind.
         transform: changes each object before it is stored; None keeps it as it is.
         strip_managed_fields: drop managedFields; keep them when objects are to be updated from the cache.
+        strip_last_applied: drop kubectl's copy of the object in an annotation; keep it when objects are to be updated from
+            the cache, or when all annotations count.
         resync: seconds between local replays to all handlers; 0 means never.
     """
 
@@ -81,6 +83,7 @@ class InformerSpec:
     view: str = ""
     transform: Transform | None = None
     strip_managed_fields: bool = True
+    strip_last_applied: bool = True
     resync: float = 36_000.0
     _selector: LabelSelector = field(init=False, repr=False, compare=False)
 

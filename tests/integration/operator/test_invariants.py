@@ -274,3 +274,35 @@ async def test_two_operators_share_a_process() -> None:
         async with operating(cluster, OperatorOptions(controller_class="second")):
             await cluster.synced("theirs")
         assert await cluster.data("theirs") == {"a": "2"}
+
+
+async def test_annotations_of_kubectl_count_and_survive() -> None:
+    """kubectl's annotation is part of the sync version of an object, and one on a merged Secret is kept by our writes."""
+    applied = "kubectl.kubernetes.io/last-applied-configuration"
+    async with running(start=False) as cluster:
+        async with operating(cluster):
+            await cluster.fake({"k": "1"})
+            await cluster.client.create(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Secret",
+                    "metadata": {"name": "app", "namespace": "t", "annotations": {applied: "{}"}},
+                    "data": {"z": "eg=="},
+                }
+            )
+            annotations = {applied: '{"kind":"ExternalSecret"}'}
+            await cluster.es(
+                "app", metadata={"annotations": annotations}, target={"creationPolicy": "Merge"}, data=DATA
+            )
+            await cluster.synced("app")
+            await cluster.set_fake({"k": "2"})
+            await cluster.poke("app")
+            await cluster.has_data("app", {"a": "2", "z": "z"})
+            await cluster.synced("app")
+            await cluster.quiet()
+            secret = await cluster.get(SECRET, "app")
+            assert secret is not None and secret["metadata"]["annotations"][applied] == "{}"
+            reads = len(cluster.probe.reads)
+        async with operating(cluster):
+            await cluster.quiet(0.5)
+        assert len(cluster.probe.reads) == reads, "the version of the cached object is that of the object"
