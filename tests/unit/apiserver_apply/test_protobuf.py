@@ -161,6 +161,7 @@ def value(entry: Field, depth: int) -> Any:
         "raw": {"a": [1, None]},
         "json": "any",
         "schemas": {"type": "string"},
+        "quantity": "500m",
     }[base]
 
 

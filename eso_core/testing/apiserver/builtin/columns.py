@@ -64,6 +64,15 @@ def _webhook(obj: JsonObject, view: TableView) -> list[Any]:
     return [_name(obj), len(obj.get("webhooks") or []), view.age_cell(obj)]
 
 
+def _quota(obj: JsonObject, view: TableView) -> list[Any]:
+    status, spec = obj.get("status") or {}, obj.get("spec") or {}
+    used = status.get("used") or {}
+    parts: dict[bool, list[str]] = {False: [], True: []}
+    for name, limit in sorted((status.get("hard") or spec.get("hard") or {}).items()):
+        parts[name.startswith("limits.")].append(f"{name}: {used.get(name, '0')}/{limit}")
+    return [_name(obj), ", ".join(parts[False]), ", ".join(parts[True]), view.age_cell(obj)]
+
+
 def _event(obj: JsonObject, view: TableView) -> list[Any]:
     series = obj.get("series") or {}
     first = obj.get("firstTimestamp") or obj.get("deprecatedFirstTimestamp") or obj.get("eventTime")
@@ -120,6 +129,11 @@ BUILTIN_COLUMNS: Final[dict[tuple[str, str], tuple[Sequence[Column], Cells]]] = 
     ("", "Secret"): ((NAME, _column("Type", "What the data means"), _column("Data", "Number of keys"), AGE), _secret),
     ("", "ConfigMap"): ((NAME, _column("Data", "Number of keys"), AGE), _config_map),
     ("", "ServiceAccount"): ((NAME, AGE), _plain),
+    ("", "LimitRange"): (_CREATED, _created),
+    ("", "ResourceQuota"): (
+        (NAME, _column("Request", "Used and allowed"), _column("Limit", "Used and allowed limits"), AGE),
+        _quota,
+    ),
     ("", "Namespace"): ((NAME, _column("Status", "The phase of the namespace"), AGE), _namespace),
     ("", "Event"): (_EVENT_COLUMNS, _event),
     ("events.k8s.io", "Event"): (_EVENT_COLUMNS, _event),

@@ -26,6 +26,8 @@ _TIME: Final = re.compile(
     r"(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII,
 )
+_QUANTITY_TEXT: Final = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
+_QUANTITY: Final = re.compile(_QUANTITY_TEXT, re.ASCII)
 _LIMITS: Final = {"int32": 1 << 31, "int64": 1 << 63}
 _ZERO: Final[dict[str, Any]] = {"string": "", "bool": False, "int32": 0, "int64": 0, "float": 0, "bytes": ""}
 _TYPE_META: Final = frozenset({"kind", "apiVersion"})
@@ -153,6 +155,8 @@ def _value(owner: Type, kind: FieldType, value: Any, path: str, shown: str, unkn
         for item in value:
             if not isinstance(item, str):
                 raise _mismatch(owner, path, item, "string")
+    elif base == "quantity":
+        return _quantity(value)
     elif base == "schemas":
         return _schemas(value, shown, unknown)
     return value
@@ -184,6 +188,13 @@ def decode_time(value: Any) -> str:
             f"parsing time {quoted} as {gotext.quote(layout)}: cannot parse {gotext.quote(rest)} as {gotext.quote(want)}"
         )
     return value
+
+
+def _quantity(value: Any) -> str:
+    text = value if isinstance(value, str) else gotext.to_json(value)
+    if isinstance(value, dict | list | bool) or not _QUANTITY.fullmatch(text):
+        raise WrongType(f"quantities must match the regular expression '{_QUANTITY_TEXT}'")
+    return text
 
 
 def _schemas(value: Any, shown: str, unknown: list[str]) -> Any:

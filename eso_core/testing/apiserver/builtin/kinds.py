@@ -50,6 +50,7 @@ class _Kind:
 _KINDS: Final = (
     _Kind("", "v1", "configmaps", "ConfigMap", BuiltinStrategy, short_names=("cm",)),
     _Kind("", "v1", "events", "Event", EventStrategy, short_names=("ev",), create_on_update=True),
+    _Kind("", "v1", "limitranges", "LimitRange", BuiltinStrategy, short_names=("limits",)),
     _Kind(
         "",
         "v1",
@@ -61,6 +62,15 @@ _KINDS: Final = (
         verbs=_WITHOUT_COLLECTION,
         subresources=(SubResource("finalize", ("update",)), _STATUS),
         delete_returns_object=True,
+    ),
+    _Kind(
+        "",
+        "v1",
+        "resourcequotas",
+        "ResourceQuota",
+        WithStatusStrategy,
+        short_names=("quota",),
+        subresources=(_STATUS,),
     ),
     _Kind("", "v1", "secrets", "Secret", SecretStrategy),
     _Kind(

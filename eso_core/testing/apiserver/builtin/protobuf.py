@@ -111,6 +111,8 @@ def _decode_value(kind: FieldType, value: int | memoryview) -> Any:
         return struct.unpack("<d", wire.message(value))[0]
     if base in ("time", "microtime"):
         return _decode_time(base, wire.message(value))
+    if base == "quantity":
+        return next((wire.text(item) for number, item in wire.fields(wire.message(value)) if number == 1), "0")
     if base == "strings":
         return [wire.text(item) for number, item in wire.fields(wire.message(value)) if number == 1]
     if base == "intorstring":
@@ -199,6 +201,8 @@ def _encode_value(number: int, kind: FieldType, value: Any) -> bytes:
         moment = datetime.fromisoformat(value) - _EPOCH
         seconds = moment.days * 86400 + moment.seconds
         return wire.put(number, wire.put_number(1, seconds) + wire.put_number(2, moment.microseconds * 1000))
+    if base == "quantity":
+        return wire.put(number, wire.put_text(1, value))
     if base == "strings":
         return wire.put(number, b"".join(wire.put(1, item.encode()) for item in value))
     if base == "intorstring":

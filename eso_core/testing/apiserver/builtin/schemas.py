@@ -29,6 +29,7 @@ _ALIASES: Final = {
 }
 _TIME: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.Time"
 _MICRO_TIME: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime"
+_QUANTITY: Final = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _PLAIN: Final[dict[str, JsonObject]] = {
     "string": {"type": "string"},
     "strings": {"type": "array", "items": {"type": "string", "default": ""}},
@@ -66,6 +67,10 @@ def components() -> dict[str, JsonObject]:
         "description": "A time in RFC 3339 form with microseconds.",
         "type": "string",
         "format": "date-time",
+    }
+    found[_QUANTITY] = {
+        "description": "An amount, such as 500m, 2 or 1Gi.",
+        "oneOf": [{"type": "string"}, {"type": "number"}],
     }
     for name, text in _ANY.items():
         found[f"{_EXTENSIONS}.{name}"] = {"description": text}
@@ -174,6 +179,8 @@ def _single(kind: FieldType) -> JsonObject:
         return {"$ref": REFERENCE_PREFIX + _TIME}
     if kind.base == "microtime":
         return {"$ref": REFERENCE_PREFIX + _MICRO_TIME}
+    if kind.base == "quantity":
+        return {"$ref": REFERENCE_PREFIX + _QUANTITY}
     if kind.base in ("json", "schemas"):
         name = "JSON" if kind.base == "json" else kind.go.rpartition(".")[2]
         return {"$ref": f"{REFERENCE_PREFIX}{_EXTENSIONS}.{name}"}

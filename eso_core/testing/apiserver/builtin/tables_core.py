@@ -82,6 +82,43 @@ type EventSeries : A series of equal events.
   1 count            int32              : How many there were.
   2 lastObservedTime microtime omitzero : When the last one was.
 
+kind ResourceQuota : Limits on what a namespace may hold. This server keeps them but does not enforce them.
+  1 metadata meta.ObjectMeta     : Standard metadata.
+  2 spec     ResourceQuotaSpec   : The limits.
+  3 status   ResourceQuotaStatus : What is used.
+
+type ResourceQuotaSpec : Limits on what a namespace may hold.
+  1 hard          map[string]quantity           : Limit of each named resource.
+  2 scopes        []string:v1.ResourceQuotaScope atomic : What objects the limits count.
+  3 scopeSelector *ScopeSelector                : What objects the limits count, by expressions.
+
+type ResourceQuotaStatus : What is used of the limits.
+  1 hard map[string]quantity : Limits that are enforced.
+  2 used map[string]quantity : What is used.
+
+type ScopeSelector atomic : Selects what objects limits count.
+  1 matchExpressions []ScopedResourceSelectorRequirement atomic : All must hold.
+
+type ScopedResourceSelectorRequirement : One requirement on a scope.
+  1 scopeName string:v1.ResourceQuotaScope            required : The scope.
+  2 operator  string:v1.ScopeSelectorOperator         required : In, NotIn, Exists or DoesNotExist.
+  3 values    []string                                atomic   : Values for In and NotIn.
+
+kind LimitRange : Bounds and defaults of what single objects may use. This server keeps them but does not enforce them.
+  1 metadata meta.ObjectMeta : Standard metadata.
+  2 spec     LimitRangeSpec  : The bounds.
+
+type LimitRangeSpec : Bounds and defaults of what single objects may use.
+  1 limits []LimitRangeItem required atomic : The bounds of each type of object.
+
+type LimitRangeItem : Bounds of one type of object.
+  1 type                 string:v1.LimitType required : Type of object.
+  2 max                  map[string]quantity          : Most that may be used.
+  3 min                  map[string]quantity          : Least that must be asked for.
+  4 default              map[string]quantity          : Limit when none is given.
+  5 defaultRequest       map[string]quantity          : Request when none is given.
+  6 maxLimitRequestRatio map[string]quantity          : Most that a limit may be a multiple of its request.
+
 package io.k8s.api.events.v1 events.k8s.io/v1
 
 kind Event : A report of something that happened to an object.

@@ -14,10 +14,11 @@ A table is text. ``package <OpenAPI prefix> <group>/<version>`` opens a package;
       1 kind       string
 
 ``kind`` also declares apiVersion and kind fields and, unless ``nolist`` follows, the list type. A field has a
-protobuf number, a name, a type and flags. Types are ``string strings`` (a list of them as one value) ``bool int32 int64
-float bytes time microtime intorstring raw`` (an object) ``json`` (any value) ``schemas`` (a JSON schema or another value), another type's name (``alias.Name`` from another package), with ``*`` (presence matters), ``[]`` or
-``map[string]`` in front; ``string:v1.SecretType`` is a string whose Go type has a name of its own (it shows in
-decoding errors). Flags:
+protobuf number, a name, a type and flags. Types are ``string``, ``strings`` (a list of them as one value), ``bool``,
+``int32``, ``int64``, ``float``, ``bytes``, ``time``, ``microtime``, ``intorstring``, ``quantity``, ``raw`` (an object),
+``json`` (any value), ``schemas`` (a JSON schema or another value), or another type's name (``alias.Name`` from another
+package), with ``*`` (presence matters), ``[]`` or ``map[string]`` in front. ``string:v1.SecretType`` is a string whose
+Go type has a name of its own (it shows in decoding errors). Flags:
 
 =============  ==========================================================================
 ``required``   listed as required in OpenAPI, and never left out of JSON
@@ -55,6 +56,7 @@ SCALARS: Final = frozenset(
         "raw",
         "json",
         "schemas",
+        "quantity",
     ]
 )
 

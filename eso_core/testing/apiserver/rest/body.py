@@ -243,9 +243,17 @@ def identity_problem(obj: JsonObject) -> str:
 
 
 def _json_name(value: Any) -> str:
-    if isinstance(value, bool):
-        return "bool"
-    return {dict: "object", list: "array", str: "string"}.get(type(value), "number")
+    match value:
+        case bool():
+            return "bool"
+        case dict():
+            return "object"
+        case list():
+            return "array"
+        case str():
+            return "string"
+        case _:
+            return "number"
 
 
 def _unrecognized(kind: str, text: bytes, problem: str, media: str) -> StatusError:

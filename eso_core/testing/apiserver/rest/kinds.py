@@ -28,14 +28,12 @@ _CORE_KINDS: Final = frozenset(
         "Binding",
         "ComponentStatus",
         "Endpoints",
-        "LimitRange",
         "Node",
         "PersistentVolume",
         "PersistentVolumeClaim",
         "Pod",
         "PodTemplate",
         "ReplicationController",
-        "ResourceQuota",
         "Service",
     ]
 )
