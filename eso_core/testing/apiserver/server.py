@@ -49,7 +49,7 @@ from eso_core.testing.apiserver.metrics import ServerMetrics
 from eso_core.testing.apiserver.namespaces import NamespaceController
 from eso_core.testing.apiserver.options import ApiServerOptions
 from eso_core.testing.apiserver.record import Exchange
-from eso_core.testing.apiserver.resources import ResourceRegistry
+from eso_core.testing.apiserver.resources import ResourceRegistry, ResourceType
 from eso_core.testing.apiserver.rest.delete import Deleter
 from eso_core.testing.apiserver.rest.read import Reader
 from eso_core.testing.apiserver.rest.watch import WatchLimits
@@ -297,6 +297,32 @@ class ApiServer:
         else:
             self._calls.update(group, version, plural, "", name, lambda obj: {**obj, "spec": spec})
         self._definitions.run()
+
+    def create(self, api_version: str, kind: str, obj: JsonObject, *, namespace: str = "") -> JsonObject:
+        """Create an object from its metadata and content, past authorization and webhooks. Raises `StatusError`."""
+        resource, version = self._served(api_version, kind)
+        written = self._calls.create(resource.group, version, resource.plural, namespace, obj)
+        return written.obj
+
+    def get(self, api_version: str, kind: str, name: str, *, namespace: str = "") -> JsonObject | None:
+        """A stored object; None when there is none."""
+        resource, version = self._served(api_version, kind)
+        entry = self._store.table(resource.path).get(f"{namespace}/{name}" if resource.namespaced else name)
+        return None if entry is None else resource.strategy.read(resource, resource.versions[version], entry)
+
+    def delete(self, api_version: str, kind: str, name: str, *, namespace: str = "") -> None:
+        """Delete an object if it is there; finalizers hold it as ever."""
+        resource, _ = self._served(api_version, kind)
+        entry = self._store.table(resource.path).get(f"{namespace}/{name}" if resource.namespaced else name)
+        if entry is not None:
+            self._calls.delete(resource, entry)
+
+    def _served(self, api_version: str, kind: str) -> tuple[ResourceType, str]:
+        group, _, version = api_version.rpartition("/")
+        resource = self._registry.by_kind(group, kind)
+        if resource is None or version not in resource.versions:
+            raise LookupError(f"using {kind} of {api_version}: the server does not serve it: install its definition")
+        return resource, version
 
     def requests(
         self, *, verb: str | None = None, resource: str | None = None, user_agent: str | None = None

@@ -1,0 +1,41 @@
+"""One server in a thread for all tests of this folder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytest_plugins = ["eso_core.testing.pytest_plugin"]
+
+JsonObject = dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def api_server_crds() -> list[JsonObject]:
+    """Widgets: namespaced, with status and scale."""
+    properties = {
+        "spec": {
+            "type": "object",
+            "description": "What is wanted.",
+            "properties": {
+                "color": {"type": "string", "enum": ["red", "blue"], "description": "The color of the widget."},
+                "replicas": {"type": "integer", "minimum": 0, "default": 1},
+            },
+        },
+        "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+    }
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "subresources": {
+            "status": {},
+            "scale": {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"},
+        },
+        "additionalPrinterColumns": [{"name": "Color", "type": "string", "jsonPath": ".spec.color"}],
+        "schema": {"openAPIV3Schema": {"type": "object", "properties": properties}},
+    }
+    names = {"kind": "Widget", "plural": "widgets", "shortNames": ["wd"]}
+    spec = {"group": "test.example.io", "scope": "Namespaced", "names": names, "versions": [version]}
+    return [{"metadata": {"name": "widgets.test.example.io"}, "spec": spec}]
