@@ -13,6 +13,7 @@ from eso_core.aio import Clock, TaskScope
 from eso_core.cache.codec import private_meta
 from eso_core.cache.frozen import FrozenDict, FrozenObjects
 from eso_core.cache.informer import Informer, SourceFactory
+from eso_core.cache.pacer import Pacer
 from eso_core.cache.reflector import Settings
 from eso_core.cache.spec import InformerSpec, Kind, gvk_of_kind, is_namespaced
 from eso_core.cache.store import CachedObject, IndexFunction, JsonObject
@@ -69,6 +70,8 @@ class Cache:
         self._informers: dict[tuple[GVK, bool, str], Informer] = {}
         self._scope: TaskScope | None = None
         self._frozen = FrozenObjects()
+        #: Shared by everything that works through long queues on this loop.
+        self.pacer = Pacer(clock)
         self.writes = WriteTracker(clock)
 
     # -- informers -----------------------------------------------------------------------------------------------
@@ -102,7 +105,13 @@ class Cache:
                 )
             return informer
         informer = Informer(
-            spec, self._sources, self._clock, metrics=self._metrics, writes=self.writes, settings=self._settings
+            spec,
+            self._sources,
+            self._clock,
+            metrics=self._metrics,
+            writes=self.writes,
+            settings=self._settings,
+            pacer=self.pacer,
         )
         self._informers[slot] = informer
         self._attach(spec.gvk)

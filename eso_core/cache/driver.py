@@ -11,6 +11,7 @@ from typing import Protocol, assert_never
 
 from eso_core.aio import Clock
 from eso_core.cache.failures import classify
+from eso_core.cache.pacer import Pacer
 from eso_core.cache.reflector import (
     Advance,
     Clear,
@@ -48,10 +49,6 @@ from eso_core.cache.reflector import (
 from eso_core.meta.errors import ApiError
 
 __all__ = ["Bookmark", "RawEvent", "RawPage", "ReflectorDriver", "Sink", "Source"]
-
-#: After this much work without a pause other tasks get a turn.
-_SLICE_SECONDS = 0.005
-_SLICE_OBJECTS = 256
 
 _EVENT_TYPES = {event_type.value: event_type for event_type in EventType}
 
@@ -178,6 +175,7 @@ class ReflectorDriver:
         sink: decodes and stores.
         clock: time and waiting.
         settings: numbers of the algorithm.
+        pacer: shared with other tasks of the loop.
         rng: draws the jitter.
     """
 
@@ -188,6 +186,7 @@ class ReflectorDriver:
         clock: Clock,
         *,
         settings: Settings | None = None,
+        pacer: Pacer | None = None,
         rng: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._source = source
@@ -195,8 +194,7 @@ class ReflectorDriver:
         self._clock = clock
         self._uniform = rng
         self._state = initial_state(settings)
-        self._slice_end = 0.0
-        self._slice_count = 0
+        self._pace = (pacer or Pacer(clock)).pace()
         #: Monotonic instant of the last sign of life from the server.
         self.last_progress = clock.monotonic()
 
@@ -247,7 +245,7 @@ class ReflectorDriver:
                     item = self._sink.decode(body)
                     if item is not None:
                         self._sink.stage(item)
-                    await self._breathe()
+                    await self._pace.breathe()
                 # The items are staged one by one, so that a page is never held decoded as a whole.
                 done = await self._feed(Page(self.last_progress, (), page.resource_version, page.continue_))
                 if done is not None:
@@ -288,7 +286,7 @@ class ReflectorDriver:
                             self._sink.listed(now - started)
                             # From here on silence has the meaning it has in any watch.
                             guard.idle_limit = self._state.settings.idle_limit
-                    await self._breathe()
+                    await self._pace.breathe()
             given = Closed(clock.monotonic())
         except _Silence:
             if guard.total_reached:
@@ -361,13 +359,3 @@ class ReflectorDriver:
             case _:
                 assert_never(effect)
         return None
-
-    async def _breathe(self) -> None:
-        """Lets others run after a slice of work; streams with buffered data never wait by themselves."""
-        self._slice_count += 1
-        if self._slice_count < _SLICE_OBJECTS:
-            if self._slice_count & 15 or self._clock.monotonic() < self._slice_end:
-                return
-        self._slice_count = 0
-        await asyncio.sleep(0)
-        self._slice_end = self._clock.monotonic() + _SLICE_SECONDS

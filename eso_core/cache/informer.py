@@ -11,6 +11,7 @@ import structlog
 
 from eso_core.aio import Clock, TaskScope
 from eso_core.cache.driver import Source
+from eso_core.cache.pacer import Pacer
 from eso_core.cache.reflector import Failure, FailureKind, Settings
 from eso_core.cache.registration import ChangeListener, EventHandler, Registration, listener_for, resync_change
 from eso_core.cache.shard import Shard
@@ -53,8 +54,10 @@ class Informer:
         metrics: CacheMetrics,
         writes: WriteTracker,
         settings: Settings | None = None,
+        pacer: Pacer | None = None,
     ) -> None:
         self.spec = spec
+        self.pacer = pacer or Pacer(clock)
         self.clock = clock
         self.metrics = metrics
         self.settings = settings
@@ -175,7 +178,7 @@ class Informer:
     def subscribe(self, listener: ChangeListener, *, name: str = "") -> Registration:
         """`add_handler` for a function of changes."""
         label = f"{self.spec.name}: {name}" if name else self.spec.name
-        registration = Registration(label, listener, self.clock, self._handler_failed)
+        registration = Registration(label, listener, self.pacer, self._handler_failed)
         for shard in self._shards.values():
             if shard.synced.is_set() or len(shard.store):
                 registration.deliver_all(

@@ -10,7 +10,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 import structlog
 
-from eso_core.aio import Clock
+from eso_core.cache.pacer import Pacer
 from eso_core.cache.store import CachedObject, Change, ChangeType
 
 __all__ = ["ChangeListener", "EventHandler", "Registration", "listener_for"]
@@ -20,7 +20,6 @@ ChangeListener: TypeAlias = Callable[[Change], "Awaitable[None] | None"]
 
 _log = structlog.get_logger("eso_core.cache")
 
-_SLICE_SECONDS = 0.005
 _DEPTH_WARNING = 10_000
 
 
@@ -54,11 +53,11 @@ class Registration:
     """
 
     def __init__(
-        self, name: str, listener: ChangeListener, clock: Clock, on_error: Callable[[Exception], None]
+        self, name: str, listener: ChangeListener, pacer: Pacer, on_error: Callable[[Exception], None]
     ) -> None:
         self.name = name
         self._listener = listener
-        self._clock = clock
+        self._pacer = pacer
         self._on_error = on_error
         self._queue: deque[Change | None] = deque()
         self._wake: asyncio.Future[None] | None = None
@@ -113,8 +112,7 @@ class Registration:
     async def run(self) -> None:
         """Delivers until cancelled, or until removed and empty."""
         queue, listener = self._queue, self._listener
-        monotonic = self._clock.monotonic
-        slice_end = monotonic() + _SLICE_SECONDS
+        pace = self._pacer.pace()
         while True:
             while queue:
                 change = queue.popleft()
@@ -127,15 +125,12 @@ class Registration:
                         await result
                 except Exception as error:
                     self._on_error(error)
-                if monotonic() >= slice_end:
-                    await asyncio.sleep(0)
-                    slice_end = monotonic() + _SLICE_SECONDS
+                await pace.breathe()
             self._idle.set()
             if self._removed:
                 return
             self._wake = asyncio.get_running_loop().create_future()
             await self._wake
-            slice_end = monotonic() + _SLICE_SECONDS
 
     def _push(self, change: Change | None) -> None:
         self._queue.append(change)

@@ -36,7 +36,7 @@ class Shard:
             strip_last_applied=spec.strip_last_applied,
             transform=spec.transform,
         )
-        self.driver = ReflectorDriver(source, self, informer.clock, settings=informer.settings)
+        self.driver = ReflectorDriver(source, self, informer.clock, settings=informer.settings, pacer=informer.pacer)
         self.synced = asyncio.Event()
         self.running = False
         #: The last list or watch failure; None after a success.

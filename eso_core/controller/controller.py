@@ -44,8 +44,6 @@ Reconcile: TypeAlias = Callable[[Context, Request], "Awaitable[Result | None] | 
 _log = structlog.get_logger("eso_core.controller")
 
 _STALE_DELAY = 0.05
-#: After this long without a pause the workers let the loop poll its sockets.
-_SLICE_SECONDS = 0.003
 #: A reconcile that goes on this long after its cancellation is reported.
 _CANCEL_GRACE = 10.0
 
@@ -114,7 +112,6 @@ class Controller:
         self._scope: TaskScope | None = None
         self._guard = HotLoopGuard(self.options.hot_loop_runs)
         self._sources_started = False
-        self._slice_end = 0.0
 
     def __repr__(self) -> str:
         return f"Controller({self.name}, {self.queue.statistics()})"
@@ -227,7 +224,7 @@ class Controller:
         bind_contextvars(controller=self.name)
         if gvk is not None:
             bind_contextvars(controllerGroup=gvk.group, controllerKind=gvk.kind)
-        monotonic = self.clock.monotonic
+        pace = self.cache.pacer.pace()
         queue, guard = self.queue, self._guard
         while True:
             taken = await queue.get()
@@ -242,9 +239,7 @@ class Controller:
             finally:
                 queue.done(taken.key)
             # Keys that are handled without waiting would otherwise keep the loop from its sockets and timers.
-            if monotonic() >= self._slice_end:
-                await asyncio.sleep(0)
-                self._slice_end = monotonic() + _SLICE_SECONDS
+            await pace.breathe()
 
     # -- one reconcile -------------------------------------------------------------------------------------------
 

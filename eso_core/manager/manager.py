@@ -19,8 +19,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import ssl
-from collections.abc import Coroutine
-from contextlib import suppress
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -279,11 +279,8 @@ class Manager:
         await self._webhooks.start()
         await self._caches.start()
         self._caches.spawn(self.cache.run(), name="cache")
-        await self.cache.wait_for_sync(self.options.cache_sync_timeout)
-        if self.options.freeze_gc:
-            # What the caches hold lives for long; scanning it again and again would stall the loop.
-            gc.collect()
-            gc.freeze()
+        with self._frozen_gc():
+            await self.cache.wait_for_sync(self.options.cache_sync_timeout)
         await self._others.start()
         await self._warmups.start()
         await self._elect()
@@ -369,6 +366,23 @@ class Manager:
             await self.api.aclose()
 
     # -- inside --------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _frozen_gc(self) -> Iterator[None]:
+        """Keeps the garbage collector away while the caches fill, and from what they hold for ever after.
+
+        Scanning tens of thousands of objects that live for long, again and again, would stall the loop.
+        """
+        if not self.options.freeze_gc or not gc.isenabled():
+            yield
+            return
+        gc.disable()
+        try:
+            yield
+            gc.collect()
+            gc.freeze()
+        finally:
+            gc.enable()
 
     def _group(self, name: str) -> Group:
         return Group(name, self.clock, self._fail)
