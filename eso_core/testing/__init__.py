@@ -3,7 +3,9 @@
 * ``apiserver``: real HTTP on loopback, no etcd.
 * ``clock``: ``FakeClock``, time that moves when the test says so.
 * ``faults``: ``FaultProxy``, connections that freeze, break or are refused.
+* ``httpfaults``: ``HttpFaultProxy``, answers that are failures, cut short, doubled or edited.
 * ``leaks``: ``check_leaks``, what a test leaves behind.
+* ``waiting``: ``eventually`` and ``consistently``, on any clock.
 
 The modules are imported one by one: ``leaks`` needs pytest, the server much more than the clock.
 """
