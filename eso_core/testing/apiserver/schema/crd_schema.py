@@ -72,10 +72,12 @@ def schema_errors(
     errors = _root_errors(schema, path) if status else []
     if schema.get("nullable"):
         errors.append(causes.forbidden(f"{where}.nullable", "nullable cannot be true at the root"))
-    broken = structural_errors(schema, where) or default_errors(schema, where)
+    # Keywords beyond the structural form keep the server from looking at the form at all.
+    foreign = _has_foreign(schema)
+    broken = [] if foreign else structural_errors(schema, where) or default_errors(schema, where)
     errors += broken
     total = TotalCost()
-    context = None if broken else RuleContext.root(schema, total, unchanged=unchanged)
+    context = None if broken or foreign else RuleContext.root(schema, total, unchanged=unchanged)
     found = _walk(schema, where, _Place(), context, root=True)
     errors += found.schema + found.rules
     if total.cost > CRD_COST_LIMIT:
@@ -84,6 +86,16 @@ def schema_errors(
         name = "x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema"
         errors.append(causes.forbidden(where, cost_text(name, total.cost, CRD_COST_LIMIT)))
     return errors
+
+
+def _has_foreign(schema: JsonObject) -> bool:
+    """Whether a schema has a keyword anywhere that structural schemas do not know."""
+    if any(schema.get(key) for key, _ in _UNSUPPORTED) or isinstance(schema.get("items"), list):
+        return True
+    below = [branch for _, branch in _children(schema)]
+    below += (schema.get("properties") or {}).values()
+    below += [schema[key] for key in ("items", "additionalProperties") if isinstance(schema.get(key), dict)]
+    return any(map(_has_foreign, below))
 
 
 def _root_errors(schema: JsonObject, path: str) -> list[FieldError]:
