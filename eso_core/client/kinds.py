@@ -77,7 +77,13 @@ class Binding(Generic[T]):
 
         Raises:
             ValueError: Name or namespace are missing, not wanted, or cannot stand in a path.
+            TypeError: The key is a text.
         """
+        if isinstance(key, str):
+            # Two letters would unpack into a namespace and a name.
+            raise TypeError(
+                f"using {self.gvk.kind} {key!r}: pass an ObjectKey(namespace, name), or ObjectKey.parse(text)"
+            )
         namespace, name = key
         if self.info.namespaced and not namespace:
             raise ValueError(f"using {self.gvk.kind} {name!r}: it is namespaced: say in which namespace")

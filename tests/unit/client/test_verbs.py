@@ -324,6 +324,12 @@ async def test_names_cannot_leave_their_place_in_the_path(client, name: str) -> 
         await client.get(SECRET, ObjectKey("ns", name))
 
 
+async def test_a_text_is_no_key(client) -> None:
+    """``"ab"`` must not become namespace a and name b."""
+    with pytest.raises(TypeError, match=r"pass an ObjectKey\(namespace, name\)"):
+        await client.get(SECRET, "ab")
+
+
 async def test_variants_fill_in_and_confine(server, client) -> None:
     """C-38: namespace, field owner, validation and dry run compose."""
     server.reply(WIRE)
