@@ -11,7 +11,7 @@ from eso_core.cache.driver import ReflectorDriver, Source
 from eso_core.cache.expectations import Expectations
 from eso_core.cache.frozen import FrozenDict
 from eso_core.cache.informer import Informer, SourceFactory
-from eso_core.cache.reflector import Settings
+from eso_core.cache.reflection import Settings
 from eso_core.cache.registration import EventHandler, Registration
 from eso_core.cache.source import ClientSource, ClientSources
 from eso_core.cache.spec import InformerSpec, Kind, gvk_of_kind, is_namespaced, resource_name

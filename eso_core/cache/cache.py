@@ -11,10 +11,11 @@ import structlog
 
 from eso_core.aio import Clock, TaskScope
 from eso_core.cache.codec import private_meta
+from eso_core.cache.fields import field_index, field_terms, field_values
 from eso_core.cache.frozen import FrozenDict, FrozenObjects
 from eso_core.cache.informer import Informer, SourceFactory
 from eso_core.cache.pacer import Pacer
-from eso_core.cache.reflector import Settings
+from eso_core.cache.reflection import Settings
 from eso_core.cache.spec import InformerSpec, Kind, gvk_of_kind, is_namespaced
 from eso_core.cache.store import CachedObject, IndexFunction, JsonObject
 from eso_core.cache.writes import WriteTracker
@@ -159,6 +160,16 @@ class Cache:
         """
         self.informer(kind, view).add_index(name, fn)
 
+    def index_field(self, kind: Kind, path: str, *, view: str = "") -> None:
+        """Makes `field_selector` terms on this dotted path work, such as `spec.secretStoreRef.name`.
+
+        Raises:
+            NotCached: no informer holds the kind.
+        """
+        informer = self.informer(kind, view)
+        if not informer.has_index(field_index(path)):
+            informer.add_index(field_index(path), field_values(path))
+
     # -- running -------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -263,6 +274,7 @@ class Cache:
         namespace: str | None = None,
         *,
         label_selector: LabelSelector | Mapping[str, str] | str | None = None,
+        field_selector: str = "",
         index: tuple[str, str] | None = None,
         view: str = "",
         stale_ok: bool = False,
@@ -275,6 +287,7 @@ class Cache:
         namespace: str | None = None,
         *,
         label_selector: LabelSelector | Mapping[str, str] | str | None = None,
+        field_selector: str = "",
         index: tuple[str, str] | None = None,
         view: str = "",
         stale_ok: bool = False,
@@ -287,6 +300,7 @@ class Cache:
         namespace: str | None = None,
         *,
         label_selector: LabelSelector | Mapping[str, str] | str | None = None,
+        field_selector: str = "",
         index: tuple[str, str] | None = None,
         view: str = "",
         stale_ok: bool = False,
@@ -298,6 +312,7 @@ class Cache:
         namespace: str | None = None,
         *,
         label_selector: LabelSelector | Mapping[str, str] | str | None = None,
+        field_selector: str = "",
         index: tuple[str, str] | None = None,
         view: str = "",
         stale_ok: bool = False,
@@ -307,16 +322,23 @@ class Cache:
 
         Args:
             label_selector: text, a parsed selector, or labels that must all be equal.
-            index: (name, value) of an index; several terms are combined by the other arguments.
+            field_selector: equalities such as `spec.color=red`, each through `index_field`.
+            index: (name, value) of an index.
             stale_ok: do not wait for own writes.
             limit: at most so many objects; 0 means all.
 
         Raises:
             NotIndexed: there is no such index.
             NotCached: no informer holds the kind or the namespace.
+            ValueError: the field selector has a term that is no equality.
+
+        All conditions must hold.
         """
         informer = self.informer(kind, view)
         entries = await self._select(informer, namespace, index, stale_ok)
+        for term in field_terms(field_selector, namespace):
+            found = {entry.key for entry in await self._select(informer, namespace, term, stale_ok)}
+            entries = [entry for entry in entries if entry.key in found]
         if label_selector:
             selector = _selector(label_selector)
             entries = [entry for entry in entries if selector.matches(entry.meta.labels)]
@@ -324,12 +346,12 @@ class Cache:
             entries = [entry for entry in entries if entry.body]
         if limit > 0:
             entries = entries[:limit]
-        found = []
-        for count, entry in enumerate(entries, 1):
-            found.append(_read(kind, entry))
-            if count % 256 == 0:
-                await asyncio.sleep(0)
-        return found
+        objects = []
+        pace = self.pacer.pace()
+        for entry in entries:
+            objects.append(_read(kind, entry))
+            await pace.breathe()
+        return objects
 
     async def keys(self, kind: Kind, *, index: tuple[str, str] | None = None, view: str = "") -> _Keys:
         """Keys of the objects with this index value, or of all, without decoding them."""

@@ -10,7 +10,7 @@ import msgspec
 import orjson
 
 from eso_core.cache.failures import classify
-from eso_core.cache.reflector import Failure, FailureKind
+from eso_core.cache.reflection import Failure, FailureKind
 from eso_core.cache.store import CachedObject, JsonObject
 from eso_core.meta import GVK, ObjectKey, ObjectMeta, OwnerReference, decode_partial
 from eso_core.meta.errors import ApiError, DecodeError

@@ -12,7 +12,7 @@ from typing import Protocol, assert_never
 from eso_core.aio import Clock
 from eso_core.cache.failures import classify
 from eso_core.cache.pacer import Pacer
-from eso_core.cache.reflector import (
+from eso_core.cache.reflection import (
     Advance,
     Clear,
     Closed,
@@ -43,9 +43,8 @@ from eso_core.cache.reflector import (
     Unstage,
     Upsert,
     Wake,
-    initial_state,
-    step,
 )
+from eso_core.cache.reflector import initial_state, step
 from eso_core.meta.errors import ApiError
 
 __all__ = ["Bookmark", "RawEvent", "RawPage", "ReflectorDriver", "Sink", "Source"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eso_core.cache.reflector import Failure, FailureKind
+from eso_core.cache.reflection import Failure, FailureKind
 from eso_core.meta.errors import (
     ApiError,
     BadRequest,

@@ -12,7 +12,7 @@ import structlog
 from eso_core.aio import Clock, TaskScope
 from eso_core.cache.driver import Source
 from eso_core.cache.pacer import Pacer
-from eso_core.cache.reflector import Failure, FailureKind, Settings
+from eso_core.cache.reflection import Failure, FailureKind, Settings
 from eso_core.cache.registration import ChangeListener, EventHandler, Registration, listener_for, resync_change
 from eso_core.cache.shard import Shard
 from eso_core.cache.spec import InformerSpec, resource_name

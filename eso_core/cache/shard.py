@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from eso_core.cache.codec import Bookmark, Codec, Decoded
 from eso_core.cache.driver import ReflectorDriver, Source
-from eso_core.cache.reflector import Failure, FailureKind, Item
+from eso_core.cache.reflection import Failure, FailureKind, Item
 from eso_core.cache.registration import Registration
 from eso_core.cache.store import Change, Store
 from eso_core.meta.errors import DecodeError

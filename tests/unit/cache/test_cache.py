@@ -145,6 +145,34 @@ async def test_lists_select_by_namespace_labels_and_index(
         await cache.list(CONFIG_MAP, index=("nothing", "x"))
 
 
+async def test_fields_select_through_their_indexes(
+    cache: Cache, spec: InformerSpec, scope: TaskScope, clock: FakeClock, server: Any
+) -> None:
+    """R-57: equalities only, within a namespace or over all, several of them combined."""
+    server.put("a", namespace="one", spec={"color": "red", "on": True})
+    server.put("b", namespace="one", spec={"color": "red", "on": False})
+    server.put("c", namespace="two", spec={"color": "red", "on": True})
+    server.put("d", namespace="two", spec={"color": {"not": "a value"}})
+    cache.register(spec)
+    for path in ("spec.color", "spec.on"):
+        cache.index_field(CONFIG_MAP, path)
+        cache.index_field(CONFIG_MAP, path)
+    cache.start(scope)
+
+    async def names(selector: str, namespace: str | None = None) -> list[str]:
+        found = await cache.list(CONFIG_MAP, namespace, field_selector=selector)
+        return [obj["metadata"]["name"] for obj in found]
+
+    assert await names("spec.color=red") == ["a", "b", "c"]
+    assert await names("spec.color=red", "one") == ["a", "b"]
+    assert await names("spec.color=red,spec.on=true") == ["a", "c"]
+    assert await names("spec.on=true", "two") == ["c"]
+    with pytest.raises(ValueError, match="only equality"):
+        await names("spec.color!=red")
+    with pytest.raises(NotIndexed, match=r"field:spec\.size"):
+        await names("spec.size=1")
+
+
 async def test_missing_things_say_what_to_do(
     cache: Cache, spec: InformerSpec, scope: TaskScope, clock: FakeClock, server: Any
 ) -> None:

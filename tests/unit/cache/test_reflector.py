@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from eso_core.cache.reflector import (
+from eso_core.cache.reflection import (
     Advance,
     Clear,
     Closed,
@@ -35,9 +35,8 @@ from eso_core.cache.reflector import (
     Unstage,
     Upsert,
     Wake,
-    initial_state,
-    step,
 )
+from eso_core.cache.reflector import initial_state, step
 
 
 @dataclass(frozen=True)
