@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from eso_core.testing.apiserver.conversion import ConversionWebhook
 from eso_core.testing.apiserver.custom import CustomStrategy
 from eso_core.testing.apiserver.internal import InternalCalls
 from eso_core.testing.apiserver.resources import (
@@ -264,7 +265,16 @@ def custom_resource(crd: JsonObject) -> ResourceType:
         custom=True,
         generation=True,
         uid=crd["metadata"]["uid"],
+        conversion=_conversion(spec.get("conversion") or {}),
     )
+
+
+def _conversion(spec: JsonObject) -> ConversionWebhook | None:
+    if spec.get("strategy") != "Webhook":
+        return None
+    webhook = spec.get("webhook") or {}
+    versions = tuple(webhook.get("conversionReviewVersions") or ())
+    return ConversionWebhook(webhook.get("clientConfig") or {}, versions)
 
 
 def _version(item: JsonObject) -> Version:

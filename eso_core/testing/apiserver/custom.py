@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import orjson
+
 from eso_core.testing.apiserver import schema
 from eso_core.testing.apiserver.builtin.validation_meta import (
     common_update_errors,
@@ -12,6 +14,7 @@ from eso_core.testing.apiserver.builtin.validation_meta import (
 )
 from eso_core.testing.apiserver.builtin.validation_names import subdomain_name
 from eso_core.testing.apiserver.builtin.validation_warnings import finalizer_warnings
+from eso_core.testing.apiserver.conversion import NotConverted
 from eso_core.testing.apiserver.errors import FieldError, StatusError, bad_request
 from eso_core.testing.apiserver.http.jsonpath import PathError, compile_path
 from eso_core.testing.apiserver.http.scale import nested
@@ -76,9 +79,16 @@ class CustomStrategy(Strategy):
         self._schemas[version.name].default(obj)
 
     def read(self, resource: ResourceType, version: Version, entry: Entry) -> JsonObject:
-        obj = entry.decode()
-        if version.name != resource.storage_version:
+        if version.name == resource.storage_version:
+            obj = entry.decode()
+        elif resource.conversion is None:
+            obj = entry.decode()
             obj["apiVersion"] = resource.api_version(version.name)
+        else:
+            converted = (entry.converted or {}).get(version.name)
+            if converted is None:
+                raise NotConverted
+            obj = orjson.loads(converted)
         if entry.tag != self._tag or version.name not in self._alike:
             compiled = self._schemas[version.name]
             compiled.prune(obj)

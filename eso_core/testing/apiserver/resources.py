@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from eso_core.testing.apiserver.conversion import ConversionWebhook
     from eso_core.testing.apiserver.strategy import Strategy
 
 JsonObject = dict[str, Any]
@@ -90,6 +91,7 @@ class ResourceType:
     delete_returns_object: bool = False
     uid: str = ""
     terminating: bool = False
+    conversion: ConversionWebhook | None = None
 
     @property
     def error_group(self) -> str:

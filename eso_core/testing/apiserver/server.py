@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 import os
 import secrets
 from collections import deque
@@ -11,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import yaml
@@ -31,6 +32,7 @@ from eso_core.testing.apiserver.authz.rbac import RBAC, Rbac
 from eso_core.testing.apiserver.builtin import kinds
 from eso_core.testing.apiserver.builtin.columns import BUILTIN_COLUMNS
 from eso_core.testing.apiserver.certs import Certificates, make_certificates
+from eso_core.testing.apiserver.conversion import Converter
 from eso_core.testing.apiserver.crds import CRD_PATH, DefinitionController
 from eso_core.testing.apiserver.errors import too_large
 from eso_core.testing.apiserver.gc import GarbageCollector
@@ -40,10 +42,12 @@ from eso_core.testing.apiserver.http.documents import StandardDocuments
 from eso_core.testing.apiserver.http.message import JSON, Answer, Request, Response
 from eso_core.testing.apiserver.http.openapi import OpenApi
 from eso_core.testing.apiserver.http.protocol import Connection, Connections
+from eso_core.testing.apiserver.http.reading import Reading
 from eso_core.testing.apiserver.http.resource_handlers import ResourceHandlers
 from eso_core.testing.apiserver.http.reviews import Reviews
 from eso_core.testing.apiserver.http.route import Target
 from eso_core.testing.apiserver.http.table import TableView
+from eso_core.testing.apiserver.http.writing import Writing
 from eso_core.testing.apiserver.internal import InternalCalls
 from eso_core.testing.apiserver.metrics import ServerMetrics
 from eso_core.testing.apiserver.namespaces import NamespaceController
@@ -51,14 +55,16 @@ from eso_core.testing.apiserver.options import ApiServerOptions
 from eso_core.testing.apiserver.record import Exchange
 from eso_core.testing.apiserver.resources import ResourceRegistry, ResourceType
 from eso_core.testing.apiserver.rest.delete import Deleter
-from eso_core.testing.apiserver.rest.read import Reader
 from eso_core.testing.apiserver.rest.watch import WatchLimits
 from eso_core.testing.apiserver.rest.write import Writer
 from eso_core.testing.apiserver.storage.appender import Appender
 from eso_core.testing.apiserver.storage.statefile import Snapshot, StateFile, restore, take_snapshot
 from eso_core.testing.apiserver.storage.store import Store, WindowLimits
+from eso_core.testing.apiserver.webhook_client import WebhookClient
 
 JsonObject = dict[str, Any]
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class ApiServer:
@@ -88,10 +94,11 @@ class ApiServer:
         self._registry = ResourceRegistry()
         kinds.register(self._registry)
         self._rbac = Rbac(self._store)
-        self._webhooks = Webhooks(self._store, options.services)
-        admission = AdmissionChain(self._rbac, self._webhooks)
-        self._writer = Writer(self._store, admission, lambda name: self._namespaces.phase(name))
-        self._deleter = Deleter(self._store, admission)
+        self._webhook_client = WebhookClient(options.services)
+        self._converter = Converter(self._webhook_client)
+        admission = AdmissionChain(self._rbac, Webhooks(self._store, self._webhook_client))
+        self._writer = Writer(self._store, admission, self._converter, lambda name: self._namespaces.phase(name))
+        self._deleter = Deleter(self._store, admission, self._converter)
         self._calls = InternalCalls(self._registry, self._writer, self._deleter, self._clock)
         self._definitions = DefinitionController(self._store, self._registry, self._calls, self._soon)
         self._gc = GarbageCollector(self._store, self._registry, self._calls, self._soon)
@@ -167,17 +174,11 @@ class ApiServer:
         static = options.static_tokens(self.token)
         self._authenticator = Authenticator(static, anonymous=options.anonymous, tokens=self._token_user)
         reviews = Reviews(self._store, self._clock, self._rbac, self._tokens, static.get)
-        self._resources = ResourceHandlers(
-            self._store,
-            self._registry,
-            self._clock,
-            Reader(self._store),
-            self._writer,
-            self._deleter,
-            TableView(self._clock.now, BUILTIN_COLUMNS),
-            WatchLimits(options.bookmark_interval),
-            reviews,
-        )
+        tables = TableView(self._clock.now, BUILTIN_COLUMNS)
+        limits = WatchLimits(options.bookmark_interval)
+        reading = Reading(self._store, self._clock, tables, limits, self._converter, self._spawn)
+        writing = Writing(self._store, tables, self._writer, self._deleter, reading)
+        self._resources = ResourceHandlers(self._registry, self._clock, reading, writing, reviews)
 
     def _keep_key(self, pem: str) -> None:
         self._service_account_key = pem
@@ -223,7 +224,7 @@ class ApiServer:
         if self._scope is None:
             coroutine.close()
             return None
-        return self._scope.spawn(coroutine, name="api request")
+        return self._scope.spawn(coroutine, name="api request", on_error=_log_failure)
 
     def _ca_pem(self) -> str:
         return self._certificates.ca_cert if self._certificates is not None else ""
@@ -368,7 +369,7 @@ class ApiServer:
             await self._scope.cancel()
             self._scope = None
         await self._stack.aclose()
-        await self._webhooks.aclose()
+        await self._webhook_client.aclose()
         await self._connections.wait_empty()
         if self._audit is not None:
             await self._audit.aclose()
@@ -386,6 +387,10 @@ class ApiServer:
     def write_kubeconfig(self, path: Path | str) -> None:
         """Write the administrator's kubeconfig, readable by the owner only."""
         write_private(Path(path), yaml.safe_dump(self.kubeconfig(), sort_keys=False))
+
+
+def _log_failure(error: BaseException) -> None:
+    _LOG.error("answering a request failed", exc_info=error)
 
 
 def write_private(path: Path, text: str) -> None:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ssl
 import uuid
-from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
 
-import aiohttp
 import orjson
 
 from eso_core.meta import jsonpatch
@@ -26,6 +22,7 @@ from eso_core.testing.apiserver.errors import StatusError, bad_request
 from eso_core.testing.apiserver.http.suspend import enter_task
 from eso_core.testing.apiserver.storage.store import Change, Store, Table
 from eso_core.testing.apiserver.strategy import Call, DecodeFailure
+from eso_core.testing.apiserver.webhook_client import CallFailed, WebhookClient
 
 JsonObject = dict[str, Any]
 
@@ -34,22 +31,15 @@ _MUTATING: Final = f"{GROUP}/mutatingwebhookconfigurations"
 _VALIDATING: Final = f"{GROUP}/validatingwebhookconfigurations"
 _AGENT: Final = "kube-apiserver-admission"
 _DEFAULT_TIMEOUT: Final = 10
-_MAX_ANSWER: Final = 3 * 1024 * 1024
-
-
-class CallFailed(Exception):
-    """A webhook could not be asked, or its answer makes no sense."""
 
 
 class Webhooks:
-    """The configured webhooks. ``services`` maps ``namespace/name`` of a Service to the ``host:port`` it stands for."""
+    """The configured webhooks."""
 
-    def __init__(self, store: Store, services: Mapping[str, str]) -> None:
+    def __init__(self, store: Store, client: WebhookClient) -> None:
         self._store = store
-        self._services = dict(services)
+        self._client = client
         self._hooks: dict[str, list[JsonObject]] = {}
-        self._session: aiohttp.ClientSession | None = None
-        self._contexts: dict[str, ssl.SSLContext] = {}
         store.subscribe(self._on_change)
 
     def _on_change(self, table: Table, change: Change) -> None:
@@ -63,11 +53,6 @@ class Webhooks:
             entries = self._store.table(path).snapshot(self._store.revision)
             found = self._hooks[path] = [hook for entry in entries for hook in entry.decode().get("webhooks") or ()]
         return found
-
-    async def aclose(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
 
     # -- the two phases
 
@@ -184,67 +169,14 @@ class Webhooks:
 
     async def _post(self, hook: JsonObject, request: JsonObject, uid: str) -> JsonObject:
         seconds = hook.get("timeoutSeconds") or _DEFAULT_TIMEOUT
-        config = hook.get("clientConfig") or {}
-        url = self._url(config, seconds)
-        body = orjson.dumps({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request})
-        headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": _AGENT}
-        shown = f'failed to call webhook: Post "{url}"'
-        try:
-            context = self._context(config)
-            timeout = aiohttp.ClientTimeout(total=seconds)
-            async with self._client().post(url, data=body, headers=headers, ssl=context, timeout=timeout) as answer:
-                text = await answer.content.read(_MAX_ANSWER)
-                if answer.status != 200:
-                    raise CallFailed(f"{shown}: the server answered {answer.status}")
-                review = orjson.loads(text)
-        except TimeoutError as error:
-            raise CallFailed(f"{shown}: context deadline exceeded") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise CallFailed(f"{shown}: {error}") from error
-        except ValueError as error:
-            raise CallFailed(f"{shown}: the answer is no JSON: {error}") from error
-        response = review.get("response") if isinstance(review, dict) else None
+        review = {"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request}
+        answer = await self._client.post(hook.get("clientConfig") or {}, review, seconds, _AGENT)
+        response = answer.get("response")
         if not isinstance(response, dict):
             raise CallFailed("expected response.uid to be set, received no response")
         if response.get("uid") != uid:
             raise CallFailed(f'expected response.uid="{uid}", got "{response.get("uid", "")}"')
         return response
-
-    def _client(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession()
-        return self._session
-
-    def _url(self, config: JsonObject, seconds: int) -> str:
-        service = config.get("service")
-        if service:
-            key = f"{service.get('namespace', '')}/{service.get('name', '')}"
-            address = self._services.get(key)
-            if address is None:
-                host = f"{service.get('name', '')}.{service.get('namespace', '')}.svc"
-                raise CallFailed(
-                    f'failed to call webhook: Post "https://{host}:{service.get("port", 443)}{service.get("path", "")}'
-                    f'?timeout={seconds}s": service "{service.get("name", "")}" not found'
-                )
-            return f"https://{address}{service.get('path') or ''}?timeout={seconds}s"
-        parts = urlsplit(config.get("url") or "")
-        query = f"{parts.query}&timeout={seconds}s" if parts.query else f"timeout={seconds}s"
-        return urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))
-
-    def _context(self, config: JsonObject) -> ssl.SSLContext:
-        bundle = config.get("caBundle") or ""
-        context = self._contexts.get(bundle)
-        if context is None:
-            if bundle:
-                try:
-                    pem = base64.b64decode(bundle).decode("ascii")
-                    context = ssl.create_default_context(cadata=pem)
-                except (ValueError, ssl.SSLError) as error:
-                    raise CallFailed(f"unable to load root certificates: {error}") from error
-            else:
-                context = ssl.create_default_context()
-            self._contexts[bundle] = context
-        return context
 
 
 def _denial(name: str, status: JsonObject) -> StatusError:

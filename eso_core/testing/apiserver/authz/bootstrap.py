@@ -55,6 +55,10 @@ BOOTSTRAP_ROLES: Final = (
         _rule("authentication.k8s.io", ["tokenreviews"], ["create"]),
         _rule("authorization.k8s.io", ["subjectaccessreviews"], ["create"]),
     ),
+    _role(
+        "system:service-account-issuer-discovery",
+        {"nonResourceURLs": ["/.well-known/openid-configuration", "/openid/v1/jwks"], "verbs": ["get"]},
+    ),
     _part(
         "admin",
         _rule("authorization.k8s.io", ["localsubjectaccessreviews"], ["create"]),
@@ -79,4 +83,5 @@ BOOTSTRAP_BINDINGS: Final = (
     _binding("system:discovery", "system:authenticated"),
     _binding("system:public-info-viewer", "system:authenticated", "system:unauthenticated"),
     _binding("system:monitoring", "system:monitoring"),
+    _binding("system:service-account-issuer-discovery", "system:serviceaccounts"),
 )

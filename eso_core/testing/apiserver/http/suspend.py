@@ -52,6 +52,11 @@ class Suspended(Generic[T]):
                 error = thrown
 
 
+async def in_task(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that may ask for a task inside one."""
+    return await Suspended(coroutine)
+
+
 def step(coroutine: Coroutine[Any, Any, T]) -> T | Suspended[T]:
     """Run until the end or until the coroutine asks for a task."""
     try:

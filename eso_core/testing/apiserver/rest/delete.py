@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from eso_core.testing.apiserver import errors
+from eso_core.testing.apiserver.conversion import Converter
 from eso_core.testing.apiserver.rest.options import DeleteOptions
 from eso_core.testing.apiserver.rest.write import Admission
 from eso_core.testing.apiserver.storage.entry import Entry
@@ -30,8 +31,9 @@ class Deleted:
 class Deleter:
     """Deletes objects of every kind."""
 
-    def __init__(self, store: Store, admission: Admission) -> None:
+    def __init__(self, store: Store, admission: Admission, converter: Converter) -> None:
         self._store = store
+        self._converter = converter
         self._admission = admission
 
     async def delete(self, call: Call, options: DeleteOptions) -> Deleted:
@@ -44,10 +46,12 @@ class Deleter:
             if entry is None:
                 raise errors.not_found(resource.plural, resource.group, call.name)
             self._check_preconditions(call, options, entry)
+            if resource.conversion is not None:
+                await self._converter.prepare(resource, call.version.name, [entry])
             old = resource.strategy.read(resource, call.version, entry)
             await self._admission.validate(call, "DELETE", None, old)
             if table.get(key) is entry:
-                return self._delete(call, options, entry, old)
+                return await self._delete(call, options, entry, old)
         raise errors.conflict(resource.plural, resource.group, call.name, errors.MODIFIED)
 
     def _check_preconditions(self, call: Call, options: DeleteOptions, entry: Entry) -> None:
@@ -67,7 +71,7 @@ class Deleter:
             )
             raise errors.conflict(shown, resource.group, call.name, text)
 
-    def _delete(self, call: Call, options: DeleteOptions, entry: Entry, old: JsonObject) -> Deleted:
+    async def _delete(self, call: Call, options: DeleteOptions, entry: Entry, old: JsonObject) -> Deleted:
         resource = call.resource
         table = self._store.table(resource.path)
         obj = resource.strategy.read(resource, call.version, entry)
@@ -80,7 +84,8 @@ class Deleter:
             if options.dry_run:
                 return Deleted(old, True)
             last = table.delete(entry)
-            return Deleted(resource.strategy.read(resource, call.version, last), True)
+            old["metadata"]["resourceVersion"] = str(last.revision)
+            return Deleted(old, True)
         if finalizers:
             meta["finalizers"] = finalizers
         else:
@@ -94,7 +99,12 @@ class Deleter:
             resource.strategy.after_delete_marked(obj)
         if options.dry_run or obj == old:
             return Deleted(obj, False)
-        stored = resource.strategy.store(resource, call.version, obj)
+        if resource.conversion is not None:
+            stored = await self._converter.stored(resource, call.version.name, obj)
+            if table.get(entry.key) is not entry:
+                raise errors.conflict(resource.plural, resource.group, call.name, errors.MODIFIED)
+        else:
+            stored = resource.strategy.store(resource, call.version, obj)
         table.update(entry, stored, resource.strategy.tag())
         return Deleted(obj, False)
 

@@ -51,11 +51,13 @@ class Watch:
         self._periodic: Timer | None = None
         self._table = store.table(chosen.resource.path)
         self._columns_sent = False
+        self._since = 0
         self._plain = view.representation.form == PLAIN
 
     def start(self, sink: Sink, revision: int | None) -> Callable[[], None]:
         """Send what is due since ``revision`` (None: the present state first) and go on. Returns the stop function."""
         self._sink = sink
+        self._since = revision or 0
         try:
             self._catch_up(revision)
         except TooOld as error:
@@ -111,6 +113,8 @@ class Watch:
     # -- events
 
     def _on_change(self, change: Change) -> None:
+        if change.revision <= self._since:
+            return  # the client named a version that the server has yet to reach
         current, previous = change.current, change.previous
         if self._chosen.namespace and current.namespace != self._chosen.namespace:
             return
@@ -174,6 +178,11 @@ class Watch:
         elif form == PARTIAL:
             obj = self._view.partial(obj)
         self._write(b'{"type":"BOOKMARK","object":%b}\n' % orjson.dumps(obj))
+
+    def fail(self, error: StatusError) -> None:
+        """End the watch with an error event."""
+        self._write_error(error)
+        self._end()
 
     def _write_error(self, error: StatusError) -> None:
         self._write(b'{"type":"ERROR","object":%b}\n' % orjson.dumps(error.to_status()))

@@ -10,12 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+import orjson
+
 from eso_core.testing.apiserver import errors
-from eso_core.testing.apiserver.errors import FieldError, StatusError
+from eso_core.testing.apiserver.conversion import Converter
+from eso_core.testing.apiserver.errors import StatusError
 from eso_core.testing.apiserver.rest import metadata, ownership
 from eso_core.testing.apiserver.schema import causes
 from eso_core.testing.apiserver.storage.entry import Entry
-from eso_core.testing.apiserver.storage.store import Store, Table
+from eso_core.testing.apiserver.storage.store import Store, Table, TooLarge
 from eso_core.testing.apiserver.strategy import Call
 
 JsonObject = dict[str, Any]
@@ -46,8 +49,15 @@ Transform = Callable[[JsonObject], JsonObject]
 class Writer:
     """Creates and updates objects of every kind."""
 
-    def __init__(self, store: Store, admission: Admission, namespace_phase: Callable[[str], str | None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        admission: Admission,
+        converter: Converter,
+        namespace_phase: Callable[[str], str | None],
+    ) -> None:
         self._store = store
+        self._converter = converter
         self._admission = admission
         self._namespace_phase = namespace_phase
 
@@ -83,10 +93,28 @@ class Writer:
         if call.options.dry_run:
             meta.pop("resourceVersion", None)
             return Written(obj, None, True)
-        del key
-        stored = strategy.store(resource, call.version, obj)
-        entry = self.table(call).create(stored, strategy.tag())
-        return Written(obj, entry, True)
+        stored = await self._stored(call, obj)
+        if self.table(call).get(key) is not None:
+            raise errors.already_exists(resource.plural, resource.group, meta["name"])
+        try:
+            entry = self.table(call).create(stored, strategy.tag())
+        except TooLarge as error:
+            raise StatusError(500, "", str(error)) from error
+        return Written(obj, self._keep(call, obj, entry), True)
+
+    async def _stored(self, call: Call, obj: JsonObject) -> JsonObject:
+        """The form in which an object is stored."""
+        if call.resource.conversion is not None:
+            return await self._converter.stored(call.resource, call.version.name, obj)
+        return call.resource.strategy.store(call.resource, call.version, obj)
+
+    @staticmethod
+    def _keep(call: Call, obj: JsonObject, entry: Entry) -> Entry:
+        """Spare the next reader the conversion that would give back what was written."""
+        if call.resource.conversion is not None and call.version.name != call.resource.storage_version:
+            obj["metadata"]["resourceVersion"] = str(entry.revision)
+            entry.converted = {call.version.name: orjson.dumps(obj)}
+        return entry
 
     def _free_key(self, call: Call, obj: JsonObject, generated: bool) -> str:
         table, meta = self.table(call), obj["metadata"]
@@ -145,6 +173,8 @@ class Writer:
         entry = table.get(key)
         if entry is None:
             raise errors.not_found(resource.plural, resource.group, call.name)
+        if resource.conversion is not None:
+            await self._converter.prepare(resource, call.version.name, [entry])
         old = strategy.read(resource, call.version, entry)
         obj = transform(strategy.read(resource, call.version, entry))
         self._check_versions(call, obj, entry, patching=patching)
@@ -162,12 +192,15 @@ class Writer:
         for text in strategy.warnings(call, obj, old):
             call.warn(text)
         await self._admission.validate(call, "UPDATE", obj, old)
+        stored = await self._stored(call, obj)
         if table.get(key) is not entry:
             return None
-        return self._commit(call, table, entry, obj, old)
+        return self._commit(call, table, entry, obj, old, stored)
 
-    def _commit(self, call: Call, table: Table, entry: Entry, obj: JsonObject, old: JsonObject) -> Written:
-        resource, strategy = call.resource, call.resource.strategy
+    def _commit(
+        self, call: Call, table: Table, entry: Entry, obj: JsonObject, old: JsonObject, stored: JsonObject
+    ) -> Written:
+        strategy = call.resource.strategy
         meta = obj["metadata"]
         if call.options.dry_run:
             return Written(obj, None, False)
@@ -177,8 +210,11 @@ class Writer:
             return Written(obj, None, False)
         if metadata.same_content(obj, old):
             return Written(old, entry, False)
-        stored = strategy.store(resource, call.version, obj)
-        return Written(obj, table.update(entry, stored, strategy.tag()), False)
+        try:
+            changed = table.update(entry, stored, strategy.tag())
+        except TooLarge as error:
+            raise StatusError(500, "", str(error)) from error
+        return Written(obj, self._keep(call, obj, changed), False)
 
     def _check_versions(self, call: Call, obj: JsonObject, entry: Entry, *, patching: bool) -> None:
         resource = call.resource
@@ -205,8 +241,3 @@ def _uid_text(call: Call, uid: str, entry: Entry) -> str:
         f"ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, "
         f"UID in object meta: {entry.uid}"
     )
-
-
-def field_errors(found: list[FieldError]) -> str:
-    """For logs: the errors as one text."""
-    return errors.aggregate(found)

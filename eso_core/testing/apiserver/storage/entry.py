@@ -16,10 +16,10 @@ class Entry:
 
     Immutable by convention; a write makes a new one. ``body`` starts with ``{"apiVersion":…,"kind":…,`` and carries
     ``metadata.resourceVersion``. ``tag`` names the schema the object was written under; a read under another schema
-    prunes and defaults the object again.
+    prunes and defaults the object again. ``converted`` keeps other versions that a webhook has made of it.
     """
 
-    __slots__ = ("body", "key", "labels", "name", "namespace", "owners", "revision", "tag", "uid")
+    __slots__ = ("body", "converted", "key", "labels", "name", "namespace", "owners", "revision", "tag", "uid")
 
     def __init__(
         self,
@@ -41,6 +41,7 @@ class Entry:
         self.owners = owners
         self.body = body
         self.tag = tag
+        self.converted: dict[str, bytes] | None = None
 
     def decode(self) -> JsonObject:
         """A fresh copy of the object."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from eso_core.testing.apiserver.storage.entry import Entry, make_entry, restamp
 from eso_core.testing.apiserver.storage.window import Change, TooOld, Window
@@ -12,7 +12,18 @@ from eso_core.testing.apiserver.storage.window import Change, TooOld, Window
 JsonObject = dict[str, Any]
 Listener = Callable[["Table", Change], None]
 
-__all__ = ["Change", "Entry", "Listener", "Store", "Table", "TooOld", "WindowLimits"]
+MAX_OBJECT: Final = 1536 * 1024
+"""Bytes that one stored object may have."""
+
+
+class TooLarge(Exception):
+    """The object is larger than the store takes; the text is the original's."""
+
+    def __init__(self) -> None:
+        super().__init__("etcdserver: request is too large")
+
+
+__all__ = ["Change", "Entry", "Listener", "Store", "Table", "TooLarge", "TooOld", "WindowLimits"]
 
 
 class WindowLimits:
@@ -53,16 +64,16 @@ class Table:
         return iter(self._entries.values())
 
     def create(self, obj: JsonObject, tag: str | None = None) -> Entry:
-        """Store a new object; its key must be free."""
-        entry = make_entry(obj, self._store.next_revision(), tag)
+        """Store a new object; its key must be free. Raises `TooLarge`."""
+        entry = self._make(obj, tag)
         self._entries[entry.key] = entry
         insort(self._keys, entry.key)
         self._record(entry, None, deleted=False)
         return entry
 
     def update(self, previous: Entry, obj: JsonObject, tag: str | None = None) -> Entry:
-        """Replace a stored object."""
-        entry = make_entry(obj, self._store.next_revision(), tag)
+        """Replace a stored object. Raises `TooLarge`."""
+        entry = self._make(obj, tag)
         self._entries[entry.key] = entry
         self._record(entry, previous, deleted=False)
         return entry
@@ -73,6 +84,13 @@ class Table:
         del self._entries[entry.key]
         del self._keys[bisect_left(self._keys, entry.key)]
         self._record(entry, previous, deleted=True)
+        return entry
+
+    def _make(self, obj: JsonObject, tag: str | None) -> Entry:
+        entry = make_entry(obj, self._store.revision + 1, tag)
+        if len(entry.body) > MAX_OBJECT:
+            raise TooLarge
+        self._store.next_revision()
         return entry
 
     def restore(self, entry: Entry) -> None:

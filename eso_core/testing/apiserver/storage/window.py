@@ -91,6 +91,13 @@ class Window:
             self._drop_first()
         self.oldest = max(self.oldest, revision)
 
+    def entries(self) -> Iterator[Entry]:
+        """Every state that the changes mention."""
+        for change in self._changes:
+            yield change.current
+            if change.previous is not None:
+                yield change.previous
+
     def since(self, revision: int) -> list[Change]:
         """The changes after ``revision``, oldest first. Raises `TooOld`."""
         if revision < self.oldest:
