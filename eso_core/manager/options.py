@@ -91,7 +91,7 @@ class ManagerOptions:
         graceful_shutdown_timeout: seconds for running work at a stop; 0 means none, negative without limit.
         shutdown_delay: seconds between "not ready" and the stop.
         cache_sync_timeout: seconds for the caches to fill before the start fails.
-        freeze_gc: move what lives for ever out of the garbage collector's sight after the caches filled.
+        freeze_gc: keep the garbage collector (of the whole process) from what the caches hold, and let it run less often.
         reflector: numbers of the list-and-watch algorithm.
         events: limits of the event sink.
     """
