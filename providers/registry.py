@@ -78,7 +78,7 @@ class Registry:
     @property
     def names(self) -> list[str]:
         """The keys of all backends, loaded or not, sorted."""
-        return sorted(self._known)
+        return sorted(self._known.keys() | self._loaded.keys())
 
     def register(self, provider: Provider) -> None:
         """Adds a provider object under its own name, replacing what was there."""

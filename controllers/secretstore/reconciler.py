@@ -20,7 +20,7 @@ from eso_core.events import Recorder
 from eso_core.meta import GVK, JsonObject, ObjectKey, set_condition
 from eso_core.meta.errors import Conflict, Invalid, NotFound
 from eso_core.meta.finalizers import has_finalizer, remove_finalizer_ops
-from providers.errors import ProviderError, is_retryable
+from providers.errors import ProviderError, UnknownProvider, is_retryable
 from providers.interface import Maintenance, Store, StoreKey
 from providers.pool import ClientPool
 from providers.registry import backend_of
@@ -29,6 +29,9 @@ __all__ = ["FINALIZER", "IGNORE_MAINTENANCE", "StoreReconciler"]
 
 FINALIZER: Final = "secretstore.externalsecrets.io/finalizer"
 IGNORE_MAINTENANCE: Final = "external-secrets.io/ignore-maintenance-checks"
+
+_MESSAGE_LIMIT: Final = 1024
+"""Characters of a condition's message; the event has the rest."""
 
 _MAINTENANCE: Final[Mapping[Maintenance, tuple[str, str]]] = {
     Maintenance.NOT_MAINTAINED: (
@@ -60,6 +63,17 @@ class _Verdict:
     detail: str
     error: Exception | None = None
     capabilities: str = ""
+
+
+def _failed(step: str, error: Exception, *, hint: str = "") -> _Verdict:
+    message, detail = _explained(step, error)
+    return _Verdict(False, "InvalidProviderConfig", message + hint, detail, error)
+
+
+def _explained(step: str, error: Exception) -> tuple[str, str]:
+    """The condition's message and the event's text: the step as the original words it, then the cause and what to do."""
+    detail = str(error)
+    return f"{step}: {detail}"[:_MESSAGE_LIMIT], detail
 
 
 class StoreReconciler:
@@ -144,20 +158,21 @@ class StoreReconciler:
             async with self._pool.session(store.namespace) as session:
                 try:
                     client = await session.client(store)
+                except UnknownProvider as error:
+                    there = ", ".join(self._pool.registry.names)
+                    return _failed("unable to create client", error, hint=f"; this operator has: {there}")
                 except ProviderError as error:
-                    return _Verdict(False, "InvalidProviderConfig", "unable to create client", str(error), error)
+                    return _failed("unable to create client", error)
                 try:
                     validation = await client.validate()
                 except ProviderError as error:
-                    return _Verdict(False, "InvalidProviderConfig", "unable to validate store", str(error), error)
+                    return _failed("unable to validate store", error)
         except Exception as error:
             # A defect of a backend concerns its own stores only.
-            defect = ProviderError(describe_defect(error), retryable=True)
-            return _Verdict(False, "InvalidProviderConfig", "unable to validate store", str(defect), defect)
+            return _failed("unable to validate store", ProviderError(describe_defect(error), retryable=True))
         capabilities = str(self._pool.registry.get(backend_of(store)[0], store=store.name).capabilities)
         if validation.error is not None:
-            text = str(validation.error)
-            message = "could not determine validation status"
+            message, text = _explained("could not determine validation status", validation.error)
             return _Verdict(True, "ValidationUnknown", message, text, validation.error, capabilities)
         return _Verdict(True, "Valid", "store validated", "store validated", None, capabilities)
 

@@ -33,6 +33,7 @@ KINDS = {
     **{kind: GVK(GROUP, "v1", kind) for kind in ("ExternalSecret", "SecretStore", "ClusterSecretStore")},
 }
 CLUSTER_SCOPED = {"Namespace", "ClusterSecretStore"}
+STORES = ("SecretStore", "ClusterSecretStore")
 SHOWN = ("Secret", "ConfigMap", "ExternalSecret", "SecretStore")
 
 #: Seconds without a change that count as settled; the operator and the server share this process, so little is enough.
@@ -179,6 +180,11 @@ class Player:
             status.pop("refreshTime", None)
             for condition in status.get("conditions") or []:
                 condition.pop("lastTransitionTime", None)
+                if obj["kind"] in STORES:
+                    # The recorded wording, without the cause that we add to it.
+                    condition["message"] = condition["message"].partition(": ")[0]
+            if obj["kind"] == "ExternalSecret":
+                status.pop("lastError", None)  # ours
         scrubbed: JsonObject = self._scrub(obj)
         return scrubbed
 

@@ -202,6 +202,8 @@ async def test_an_unknown_backend_is_named() -> None:
         await is_ready(cluster, "False", "InvalidProviderConfig")
         message = await cluster.has_event("s", "Warning", "InvalidProviderConfig")
         assert message == "failed to find registered store backend for type: webhook, name: s"
+        condition = await cluster.ready("s", kind=SS)
+        assert condition["message"] == f"unable to create client: {message}; this operator has: fake, vault"
 
 
 async def test_metric_series_live_as_long_as_their_objects() -> None:
