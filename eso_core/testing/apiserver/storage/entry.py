@@ -59,7 +59,9 @@ def make_entry(obj: JsonObject, revision: int, tag: str | None = None) -> Entry:
     """
     obj["metadata"]["resourceVersion"] = str(revision)
     ordered = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], **obj}
-    return _entry(obj["metadata"], orjson.dumps(ordered), revision, tag)
+    # The encoder leaves its buffer at up to three times the text's size; the copy is exact.
+    body = bytes(memoryview(orjson.dumps(ordered)))
+    return _entry(obj["metadata"], body, revision, tag)
 
 
 def frozen_entry(body: bytes, revision: int, tag: str | None = None) -> Entry:
