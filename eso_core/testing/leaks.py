@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
 
-__all__ = ["check_leaks", "leak_check"]
+__all__ = ["check_leaks", "leak_check", "leaks_since", "open_files"]
 
 _SETTLE_ROUNDS = 50  # closed transports give their descriptor back a few rounds of the loop later
 
@@ -34,18 +35,38 @@ class _Snapshot:
     def take(cls) -> _Snapshot:
         # A fixture's start and end run in tasks of their own.
         tasks = frozenset(asyncio.all_tasks()) - {asyncio.current_task()}
-        return cls(frozenset(t for t in tasks if t is not None), frozenset(threading.enumerate()), _open_files())
+        return cls(frozenset(t for t in tasks if t is not None), frozenset(threading.enumerate()), open_files())
 
     def missing_since(self, before: _Snapshot, files: bool) -> list[str]:
         found = [f"task {task.get_name()!r}" for task in self.tasks - before.tasks if not task.done()]
-        found += [
-            f"thread {thread.name!r}"
-            for thread in self.threads - before.threads
-            if not thread.name.startswith(_EXPECTED_THREADS)
-        ]
+        found += _new_threads(self.threads, before.threads)
         if files:
-            found += [f"file {target}" for fd, target in self.files.items() if before.files.get(fd) != target]
+            found += _new_files(self.files, before.files)
         return sorted(found)
+
+
+def leaks_since(threads: frozenset[threading.Thread], files: dict[int, str], *, within: float = 0.0) -> list[str]:
+    """Threads and descriptors that were not there before, for tests without an event loop.
+
+    Args:
+        threads: `threading.enumerate` at the beginning.
+        files: `open_files` at the beginning.
+        within: Seconds of real time that what is about to end gets for it. Blocks the thread.
+    """
+    end = time.monotonic() + within
+    while True:
+        found = _new_threads(frozenset(threading.enumerate()), threads) + _new_files(open_files(), files)
+        if not found or time.monotonic() >= end:
+            return sorted(found)
+        time.sleep(0.01)
+
+
+def _new_threads(now: frozenset[threading.Thread], before: frozenset[threading.Thread]) -> list[str]:
+    return [f"thread {thread.name!r}" for thread in now - before if not thread.name.startswith(_EXPECTED_THREADS)]
+
+
+def _new_files(now: dict[int, str], before: dict[int, str]) -> list[str]:
+    return [f"file {target}" for fd, target in now.items() if before.get(fd) != target]
 
 
 @asynccontextmanager
@@ -73,7 +94,8 @@ async def leak_check() -> AsyncIterator[None]:
         yield
 
 
-def _open_files() -> dict[int, str]:
+def open_files() -> dict[int, str]:
+    """The sockets and files that this process has open, by descriptor; empty where the system does not tell."""
     directory = "/proc/self/fd"
     if not os.path.isdir(directory):
         return {}

@@ -12,6 +12,7 @@ from eso_core.testing.apiserver.options import ApiServerOptions
 from eso_core.testing.apiserver.record import Exchange
 from eso_core.testing.apiserver.server import ApiServer
 from eso_core.testing.apiserver.storage.statefile import Snapshot
+from eso_core.testing.clock import FakeClock
 
 JsonObject = dict[str, Any]
 T = TypeVar("T")
@@ -90,6 +91,30 @@ class BackgroundServer:
     def install(self, manifest: JsonObject) -> None:
         """See `ApiServer.install`."""
         self.call(lambda server: server.install(manifest))
+
+    def create(self, api_version: str, kind: str, obj: JsonObject, *, namespace: str = "") -> JsonObject:
+        """See `ApiServer.create`."""
+        return self.call(lambda server: server.create(api_version, kind, obj, namespace=namespace))
+
+    def get(self, api_version: str, kind: str, name: str, *, namespace: str = "") -> JsonObject | None:
+        """See `ApiServer.get`."""
+        return self.call(lambda server: server.get(api_version, kind, name, namespace=namespace))
+
+    def delete(self, api_version: str, kind: str, name: str, *, namespace: str = "") -> None:
+        """See `ApiServer.delete`."""
+        self.call(lambda server: server.delete(api_version, kind, name, namespace=namespace))
+
+    def advance(self, seconds: float) -> None:
+        """Move the server's clock: bookmarks, ends of watches and of history, and expiries that are due happen.
+
+        Raises `RuntimeError` when the server runs on the system's clock.
+        """
+        clock = self._options.clock
+        if not isinstance(clock, FakeClock):
+            raise RuntimeError(
+                "moving the API server's clock: it runs on the system's: start it with ApiServerOptions(clock=FakeClock())"
+            )
+        self._run(clock.advance(seconds))
 
     def requests(
         self, *, verb: str | None = None, resource: str | None = None, user_agent: str | None = None

@@ -6,13 +6,11 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["eso_core.testing.pytest_plugin"]
-
 JsonObject = dict[str, Any]
 
 
 @pytest.fixture(scope="session")
-def api_server_crds() -> list[JsonObject]:
+def apiserver_crds() -> list[JsonObject]:
     """Widgets: namespaced, with status and scale."""
     properties = {
         "spec": {

@@ -20,53 +20,53 @@ def widget(name: str, **spec: Any) -> JsonObject:
 
 
 def test_the_official_client_creates_watches_patches_and_elects(
-    api_server: BackgroundServer, api_kubeconfig: Path, api_namespace: str
+    apiserver: BackgroundServer, kubeconfig: Path, kube_namespace: str
 ) -> None:
     """Typed objects, a watch, a patch, a custom object, a Lease."""
     kubernetes = pytest.importorskip("kubernetes")
 
     configuration = kubernetes.client.Configuration()
-    kubernetes.config.load_kube_config(str(api_kubeconfig), client_configuration=configuration)
+    kubernetes.config.load_kube_config(str(kubeconfig), client_configuration=configuration)
     with kubernetes.client.ApiClient(configuration) as api:
         core = kubernetes.client.CoreV1Api(api)
         meta = kubernetes.client.V1ObjectMeta(name="a", labels={"l": "x"})
-        core.create_namespaced_config_map(api_namespace, kubernetes.client.V1ConfigMap(metadata=meta, data={"k": "1"}))
-        core.patch_namespaced_config_map("a", api_namespace, {"data": {"k": "2"}})
+        core.create_namespaced_config_map(kube_namespace, kubernetes.client.V1ConfigMap(metadata=meta, data={"k": "1"}))
+        core.patch_namespaced_config_map("a", kube_namespace, {"data": {"k": "2"}})
         watch = kubernetes.watch.Watch()
-        stream = watch.stream(core.list_namespaced_config_map, api_namespace, label_selector="l=x", timeout_seconds=5)
+        stream = watch.stream(core.list_namespaced_config_map, kube_namespace, label_selector="l=x", timeout_seconds=5)
         event = next(stream)
         watch.stop()
         stream.close()
         assert (event["type"], event["object"].data) == ("ADDED", {"k": "2"})
         custom = kubernetes.client.CustomObjectsApi(api)
-        place = ("test.example.io", "v1", api_namespace, "widgets")
+        place = ("test.example.io", "v1", kube_namespace, "widgets")
         custom.create_namespaced_custom_object(*place, widget("w", color="red"))
         custom.patch_namespaced_custom_object_status(*place, "w", {"status": {"phase": "Ready"}})
         assert custom.get_namespaced_custom_object(*place, "w")["status"] == {"phase": "Ready"}
         leases = kubernetes.client.CoordinationV1Api(api)
         spec = kubernetes.client.V1LeaseSpec(holder_identity="one", lease_duration_seconds=15)
         lock = kubernetes.client.V1Lease(metadata=kubernetes.client.V1ObjectMeta(name="lock"), spec=spec)
-        held = leases.create_namespaced_lease(api_namespace, lock)
+        held = leases.create_namespaced_lease(kube_namespace, lock)
         held.spec.holder_identity = "two"
-        leases.replace_namespaced_lease("lock", api_namespace, held)
+        leases.replace_namespaced_lease("lock", kube_namespace, held)
         held.spec.holder_identity = "three"
         with pytest.raises(kubernetes.client.ApiException) as caught:
-            leases.replace_namespaced_lease("lock", api_namespace, held)
+            leases.replace_namespaced_lease("lock", kube_namespace, held)
         assert caught.value.status == 409
 
 
-async def test_kubernetes_asyncio_watches_what_it_writes(api_kubeconfig: Path, api_namespace: str) -> None:
+async def test_kubernetes_asyncio_watches_what_it_writes(kubeconfig: Path, kube_namespace: str) -> None:
     """Create, update and delete arrive as events, in order."""
     from kubernetes_asyncio import client, config, watch
 
     configuration = client.Configuration()
-    await config.load_kube_config(str(api_kubeconfig), client_configuration=configuration)
+    await config.load_kube_config(str(kubeconfig), client_configuration=configuration)
     async with client.ApiClient(configuration) as api:
         core = client.CoreV1Api(api)
         seen: list[str] = []
 
         async def follow() -> None:
-            async with watch.Watch().stream(core.list_namespaced_secret, api_namespace, timeout_seconds=20) as events:
+            async with watch.Watch().stream(core.list_namespaced_secret, kube_namespace, timeout_seconds=20) as events:
                 async for event in events:
                     seen.append(event["type"])
                     if event["type"] == "DELETED":
@@ -74,24 +74,24 @@ async def test_kubernetes_asyncio_watches_what_it_writes(api_kubeconfig: Path, a
 
         following = asyncio.ensure_future(follow())
         secret = client.V1Secret(metadata=client.V1ObjectMeta(name="s"), string_data={"k": "v"})
-        created = await core.create_namespaced_secret(api_namespace, secret)
+        created = await core.create_namespaced_secret(kube_namespace, secret)
         assert created.data == {"k": "dg=="}
         created.data = {"k": "dw=="}
-        await core.replace_namespaced_secret("s", api_namespace, created)
-        await core.delete_namespaced_secret("s", api_namespace)
+        await core.replace_namespaced_secret("s", kube_namespace, created)
+        await core.delete_namespaced_secret("s", kube_namespace)
         await asyncio.wait_for(following, 10)
     assert seen[-1] == "DELETED"
 
 
-def test_lightkube_applies_server_side(api_kubeconfig: Path, api_namespace: str) -> None:
+def test_lightkube_applies_server_side(kubeconfig: Path, kube_namespace: str) -> None:
     """Two managers of one object, a conflict, force."""
     lightkube = pytest.importorskip("lightkube")
     from lightkube.core.exceptions import ApiError
     from lightkube.models.meta_v1 import ObjectMeta
     from lightkube.resources.core_v1 import ConfigMap
 
-    config = lightkube.KubeConfig.from_file(str(api_kubeconfig))
-    client = lightkube.Client(config=config, namespace=api_namespace, trust_env=False)
+    config = lightkube.KubeConfig.from_file(str(kubeconfig))
+    client = lightkube.Client(config=config, namespace=kube_namespace, trust_env=False)
 
     def wanted(**data: str) -> Any:
         return ConfigMap(apiVersion="v1", kind="ConfigMap", metadata=ObjectMeta(name="a"), data=data)
@@ -107,11 +107,11 @@ def test_lightkube_applies_server_side(api_kubeconfig: Path, api_namespace: str)
 
 
 def test_a_kopf_operator_handles_a_custom_resource(
-    api_server: BackgroundServer, api_kubeconfig: Path, api_namespace: str, monkeypatch: pytest.MonkeyPatch
+    apiserver: BackgroundServer, kubeconfig: Path, kube_namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its handler runs, its status is stored, its finalizer comes and goes."""
     kopf = pytest.importorskip("kopf")
-    monkeypatch.setenv("KUBECONFIG", str(api_kubeconfig))
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     registry = kopf.OperatorRegistry()
     done, gone = threading.Event(), threading.Event()
 
@@ -132,7 +132,7 @@ def test_a_kopf_operator_handles_a_custom_resource(
     def run() -> None:
         asyncio.run(
             kopf.operator(
-                registry=registry, standalone=True, namespaces=[api_namespace], ready_flag=ready, stop_flag=stop
+                registry=registry, standalone=True, namespaces=[kube_namespace], ready_flag=ready, stop_flag=stop
             )
         )
 
@@ -140,15 +140,15 @@ def test_a_kopf_operator_handles_a_custom_resource(
     thread.start()
     try:
         assert ready.wait(20)
-        api_server.call(
+        apiserver.call(
             lambda server: server.create(
-                "test.example.io/v1", "Widget", widget("k", color="red"), namespace=api_namespace
+                "test.example.io/v1", "Widget", widget("k", color="red"), namespace=kube_namespace
             )
         )
 
         def current() -> JsonObject:
-            found = api_server.call(
-                lambda server: server.get("test.example.io/v1", "Widget", "k", namespace=api_namespace)
+            found = apiserver.call(
+                lambda server: server.get("test.example.io/v1", "Widget", "k", namespace=kube_namespace)
             )
             return found or {}
 
@@ -158,7 +158,7 @@ def test_a_kopf_operator_handles_a_custom_resource(
             done.wait(0.02)
         assert current()["status"]["phase"] == "Made"
         assert current()["metadata"]["finalizers"]
-        api_server.call(lambda server: server.delete("test.example.io/v1", "Widget", "k", namespace=api_namespace))
+        apiserver.call(lambda server: server.delete("test.example.io/v1", "Widget", "k", namespace=kube_namespace))
         assert gone.wait(20)
         for _ in range(400):
             if not current():

@@ -34,22 +34,22 @@ class Kubectl:
 
 
 @pytest.fixture
-def kubectl(api_kubeconfig: Path, api_namespace: str, tmp_path: Path) -> Kubectl:
-    return Kubectl(api_kubeconfig, api_namespace, tmp_path)
+def kubectl(kubeconfig: Path, kube_namespace: str, tmp_path: Path) -> Kubectl:
+    return Kubectl(kubeconfig, kube_namespace, tmp_path)
 
 
 WIDGET = {"apiVersion": "test.example.io/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"color": "red"}}
 
 
-def test_create_commands_send_protobuf(kubectl: Kubectl, api_namespace: str) -> None:
+def test_create_commands_send_protobuf(kubectl: Kubectl, kube_namespace: str) -> None:
     """T-30: secrets, config maps, accounts, roles, bindings, tokens."""
     kubectl("create", "secret", "generic", "s", "--from-literal=k=v")
     assert kubectl("get", "secret", "s", "-o", "jsonpath={.data.k}") == "dg=="
     kubectl("create", "configmap", "c", "--from-literal=k=v")
     kubectl("create", "serviceaccount", "sa")
     kubectl("create", "role", "r", "--verb=get", "--resource=secrets")
-    kubectl("create", "rolebinding", "b", "--role=r", f"--serviceaccount={api_namespace}:sa")
-    account = f"--as=system:serviceaccount:{api_namespace}:sa"
+    kubectl("create", "rolebinding", "b", "--role=r", f"--serviceaccount={kube_namespace}:sa")
+    account = f"--as=system:serviceaccount:{kube_namespace}:sa"
     assert kubectl("auth", "can-i", "get", "secrets", account) == "yes\n"
     assert kubectl("create", "token", "sa").count(".") == 2
     assert "s" in kubectl("get", "secret", "s", account)
@@ -76,7 +76,7 @@ def test_tables_explanations_and_scaling(kubectl: Kubectl) -> None:
     assert kubectl("get", "widget", "w", "-o", "jsonpath={.spec.replicas}") == "3"
 
 
-def test_describe_shows_the_events_of_an_object(kubectl: Kubectl, api_namespace: str) -> None:
+def test_describe_shows_the_events_of_an_object(kubectl: Kubectl, kube_namespace: str) -> None:
     """8.2: events are found by the object's uid."""
     kubectl("create", "-f", "-", stdin=WIDGET)
     uid = kubectl("get", "widget", "w", "-o", "jsonpath={.metadata.uid}")
@@ -84,7 +84,7 @@ def test_describe_shows_the_events_of_an_object(kubectl: Kubectl, api_namespace:
         "apiVersion": "test.example.io/v1",
         "kind": "Widget",
         "name": "w",
-        "namespace": api_namespace,
+        "namespace": kube_namespace,
         "uid": uid,
     }
     event = {
@@ -105,7 +105,7 @@ def test_describe_shows_the_events_of_an_object(kubectl: Kubectl, api_namespace:
     assert "now it is red" in described
 
 
-def test_waiting_for_a_condition_and_for_deletion(kubectl: Kubectl, api_server: BackgroundServer) -> None:
+def test_waiting_for_a_condition_and_for_deletion(kubectl: Kubectl, apiserver: BackgroundServer) -> None:
     """8.2: wait and delete follow watches."""
     kubectl("create", "-f", "-", stdin={**WIDGET, "metadata": {"name": "w", "finalizers": ["example.io/f"]}})
     condition = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
@@ -115,7 +115,7 @@ def test_waiting_for_a_condition_and_for_deletion(kubectl: Kubectl, api_server: 
     kubectl("patch", "widget", "w", "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
     kubectl("wait", "widget/w", "--for=delete", "--timeout=5s")
     assert "NotFound" in kubectl("get", "widget", "w", fails=True)
-    assert {exchange.verb for exchange in api_server.requests(resource="widgets", user_agent="kubectl")} >= {
+    assert {exchange.verb for exchange in apiserver.requests(resource="widgets", user_agent="kubectl")} >= {
         "create",
         "patch",
         "delete",

@@ -1,0 +1,22 @@
+"""The example project of the guide works as it is printed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "testing"
+
+
+def test_the_example_project_passes_its_own_tests(tmp_path: Path) -> None:
+    """docs/examples/testing, in a pytest of its own."""
+    pytest.importorskip("kopf")
+    pytest.importorskip("kubernetes")
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, str(EXAMPLE)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=EXAMPLE, env=env, timeout=110)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
