@@ -77,10 +77,13 @@ class Cache:
 
     # -- informers -----------------------------------------------------------------------------------------------
 
-    def register(self, spec: InformerSpec) -> Informer:
+    def register(self, spec: InformerSpec, *, shared: bool = True) -> Informer:
         """The informer of this spec, made (and, when the cache runs, started) unless it exists.
 
         A namespaced kind without namespaces of its own is watched in the cache's namespaces.
+
+        Args:
+            shared: it is there for everybody; otherwise it may be given up with its last handler, see `release`.
 
         Raises:
             ValueError: the view exists with other settings.
@@ -104,6 +107,7 @@ class Cache:
                 raise ValueError(
                     f"registering informer {spec.name}: it exists with other settings: give one of them its own view"
                 )
+            informer.shared = informer.shared or shared
             return informer
         informer = Informer(
             spec,
@@ -114,6 +118,7 @@ class Cache:
             settings=self._settings,
             pacer=self.pacer,
         )
+        informer.shared = shared
         self._informers[slot] = informer
         self._attach(spec.gvk)
         if self._scope is not None:
@@ -127,6 +132,11 @@ class Cache:
             del self._informers[slot]
             self._attach(informer.spec.gvk)
             await informer.stop()
+
+    async def release(self, informer: Informer) -> None:
+        """Unregisters an informer that nobody asked for on its own account and that has no handler any more."""
+        if not informer.shared and not any(handler.active for handler in informer.listeners()):
+            await self.unregister(informer)
 
     def informer(self, kind: Kind, view: str = "") -> Informer:
         """The informer that serves reads of `kind`; metadata reads are served by a full one when there is no other.

@@ -68,6 +68,8 @@ class Informer:
         self._indexes: dict[str, IndexFunction] = {}
         self._registrations: list[Registration] = []
         self._synced = asyncio.Event()
+        #: Somebody registered it on its own account, so it stays although no handler is left.
+        self.shared = True
         #: Why the last unreadable object was dropped; None while everything could be read.
         self.degraded: str | None = None
         self._shards: dict[str, Shard] = {}

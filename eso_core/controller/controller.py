@@ -29,7 +29,7 @@ from eso_core.controller.event import Event, EventKind
 from eso_core.controller.hotloop import HotLoopGuard
 from eso_core.controller.options import ControllerOptions
 from eso_core.controller.result import ReconcileTimeout, Request, Result, StaleCache, TerminalError
-from eso_core.controller.sources import EventSource
+from eso_core.controller.sources import EventSource, KindSource
 from eso_core.controller.stacks import task_stack
 from eso_core.meta import GVK, ObjectKey
 from eso_core.meta.errors import Conflict, SyncTimeout
@@ -188,8 +188,11 @@ class Controller:
         """Hands out no more keys and waits for the running reconciles; False when they were not done in time."""
         return await self.queue.drain(timeout)
 
-    def drop_metrics(self) -> None:
-        """Removes the controller's series, when it is removed at run time."""
+    async def release(self) -> None:
+        """Gives back what the controller used, when it is removed at run time: its series, and informers of its own."""
+        for source in self._sources:
+            if isinstance(source, KindSource):
+                await source.release()
         self._metrics_root.controller.drop(self.name)
         self._metrics_root.queue.drop(self.name)
 

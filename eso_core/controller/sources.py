@@ -68,7 +68,7 @@ class KindSource:
         primary: bool = False,
     ) -> None:
         self._cache = cache
-        self.informer = cache.register(spec)
+        self.informer = cache.register(spec, shared=False)
         self._handler = handler
         self._predicates = tuple(predicates)
         self._primary = primary
@@ -102,6 +102,12 @@ class KindSource:
     def stop(self) -> None:
         if self._registration is not None:
             self._registration.remove()
+
+    async def release(self) -> None:
+        """Gives up the informer, when the controller is removed, unless others use it."""
+        if self._registration is not None:
+            await self._registration.aclose()
+        await self._cache.release(self.informer)
 
 
 class Channel:

@@ -180,10 +180,10 @@ class Manager:
             self._others.add(runnable)
 
     async def remove(self, controller: Controller) -> None:
-        """Stops and removes a controller while the manager runs; its name is free again."""
+        """Stops and removes a controller while the manager runs, and the informers that only it used."""
         group = self._elected if needs_leader(controller) else self._others
         await group.remove(controller, self._grace())
-        controller.drop_metrics()
+        await controller.release()
         self._names.discard(controller.name)
 
     def add_health_check(self, name: str, check: HealthCheck) -> None:

@@ -248,7 +248,7 @@ async def test_a_controller_runs_end_to_end(kit: Any) -> None:
 
 
 async def test_controllers_come_and_go_at_run_time(kit: Any) -> None:
-    """K-42, K-40: a removed controller stops, its series are gone, its name is free."""
+    """K-42, K-40: a removed controller stops, its informers and series are gone, its name is free."""
     runs: list[str] = []
 
     async def reconcile(ctx: Context, request: Request) -> None:
@@ -263,7 +263,10 @@ async def test_controllers_come_and_go_at_run_time(kit: Any) -> None:
         controller = manager.controller(reconcile).for_(CONFIG_MAP).complete()
         await kit.clock.settle()
         assert runs == ["a"]
+        assert len(server.streams) == 1
         await manager.remove(controller)
+        assert server.streams == []
+        assert manager.cache.informers() == []
         server.put("a")
         await kit.clock.settle()
         assert runs == ["a"]
