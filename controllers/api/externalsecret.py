@@ -274,6 +274,7 @@ class ExternalSecretStatus(Model):
     )
     conditions: list[StatusCondition] | None = Field(None, description="Ready: whether the Secret is in step.")
     binding: SecretBinding | None = Field(None, description="The Secret that was written.")
+    last_error: str | None = Field(None, description="Why Ready is False, in full; absent while Ready is True.")
 
 
 COLUMNS = (

@@ -61,6 +61,7 @@ class Reporter:
         self._metrics = metrics
         self._notices = notices
         self.obj = obj
+        self._failure = ""
 
     @property
     def key(self) -> ObjectKey:
@@ -84,12 +85,13 @@ class Reporter:
         object from its successor of the same name.
         """
         before = self.obj.get("status")
-        after = next_status(before, outcome, self._ctx.clock.now())
+        after = next_status(before, outcome, self._ctx.clock.now(), error="" if outcome.ready else self._failure)
         self._metrics.set_condition(self.key, "Ready", "True" if outcome.ready else "False")
         if after == before:
             return
         metadata = self.obj["metadata"]
-        changed = {name: value for name, value in after.items() if (before or {}).get(name) != value}
+        known = before or {}
+        changed = {name: after.get(name) for name in {**known, **after} if known.get(name) != after.get(name)}
         patch = MergePatch({"metadata": {"uid": metadata["uid"]}, "status": changed})
         try:
             await self._ctx.client.patch(EXTERNAL_SECRET, self.key, patch, subresource="status")
@@ -101,7 +103,8 @@ class Reporter:
             )
 
     def failed(self, text: str) -> None:
-        """Record a failure: the event with the full text, and the count."""
+        """Record a failure: the event with the full text, and the count. The next status has the text as well."""
+        self._failure = text
         self._metrics.failed(self.key)
         self.event("Warning", "UpdateFailed", text)
 

@@ -13,6 +13,7 @@ from eso_core.meta import JsonObject, find_condition, format_time, set_condition
 __all__ = ["READY", "Message", "Outcome", "Reason", "absence_expected", "next_status", "ready_changed"]
 
 READY: Final = "Ready"
+_ERROR_LIMIT: Final = 1024
 
 
 class Reason(StrEnum):
@@ -65,9 +66,16 @@ class Outcome:
         return self.reason is not Reason.ERROR
 
 
-def next_status(current: JsonObject | None, outcome: Outcome, now: datetime) -> JsonObject:
-    """The whole status after `outcome`; `binding` is there from the first write on, with an empty name at first."""
+def next_status(current: JsonObject | None, outcome: Outcome, now: datetime, *, error: str = "") -> JsonObject:
+    """The whole status after `outcome`; `binding` is there from the first write on, with an empty name at first.
+
+    `error` is the whole cause of a failure: messages of the condition are fixed texts that people match on, and the event
+    that has the cause is gone after an hour.
+    """
     status = copy.deepcopy(current) if current else {}
+    status.pop("lastError", None)
+    if error:
+        status["lastError"] = error[:_ERROR_LIMIT]
     if outcome.synced_at is not None:
         status["refreshTime"] = format_time(outcome.synced_at)
         status["syncedResourceVersion"] = outcome.synced_version

@@ -128,6 +128,7 @@ async def test_b008_a_typo_is_a_condition_and_an_event() -> None:
         assert condition["reason"] == "SecretSyncedError"
         message = await cluster.has_event("t", "Warning", "UpdateFailed", "Secret does not exist")
         assert "spec.dataFrom[0].extract" in message
+        assert (await cluster.client.get(ES, ObjectKey("t", "t")))["status"]["lastError"] == message
         await cluster.es("fine", dataFrom=[{"extract": {"key": "ok"}}])
         await cluster.has_data("fine", {"a": "1"})
 

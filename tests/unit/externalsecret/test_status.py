@@ -76,3 +76,11 @@ def test_a_missing_target_is_no_drift_when_the_policy_left_none() -> None:
     assert not absence_expected(next_status(None, SYNCED, NOW))
     assert not absence_expected(next_status(None, FAILED, NOW))
     assert not absence_expected(None)
+
+
+def test_the_whole_cause_stays_as_long_as_the_failure() -> None:
+    """Set with a failure, cut to a kilobyte, gone with the next success."""
+    failed = next_status(None, Outcome(Reason.ERROR, Message.PROVIDER), NOW, error="x" * 2000)
+    assert failed["lastError"] == "x" * 1024
+    assert failed["conditions"][0]["message"] == "could not get secret data from provider"
+    assert "lastError" not in next_status(failed, Outcome(Reason.SYNCED, Message.SYNCED, NOW, "1-a", "s"), NOW)
