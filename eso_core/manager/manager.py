@@ -32,6 +32,7 @@ from eso_core.controller import Controller, Environment
 from eso_core.controller.builder import ControllerBuilder
 from eso_core.controller.controller import Reconcile
 from eso_core.events import CoreCorrelator, EventSink, Recorder, RecorderV1, SeriesCorrelator
+from eso_core.manager.debug import debug_server
 from eso_core.manager.eventwriter import ClientEventWriter
 from eso_core.manager.groups import Group
 from eso_core.manager.health import HealthCheck, HealthChecks
@@ -127,6 +128,7 @@ class Manager:
         #: The running servers, to ask them for their ports; None when switched off.
         self.health_server: HttpServer | None = None
         self.metrics_server: HttpServer | None = None
+        self.debug_server: HttpServer | None = None
         self._extra_paths: dict[str, WebHandler] = {}
 
     # -- building ------------------------------------------------------------------------------------------------
@@ -197,6 +199,11 @@ class Manager:
     def add_metrics_handler(self, path: str, handler: WebHandler) -> None:
         """Serves another path beside `/metrics`, behind the same authorization; before the manager runs."""
         self._extra_paths[path] = handler
+
+    def controllers(self) -> list[Controller]:
+        """The controllers that were built so far."""
+        runnables = self._others.runnables + self._elected.runnables
+        return [runnable for runnable in runnables if isinstance(runnable, Controller)]
 
     # -- state ---------------------------------------------------------------------------------------------------
 
@@ -309,7 +316,8 @@ class Manager:
             extra=self._extra_paths,
         )
         self.health_server = health_server(self.options.health_addr, self.checks)
-        for server in (self.health_server, self.metrics_server):
+        self.debug_server = debug_server(self.options.debug_addr, self)
+        for server in (self.health_server, self.metrics_server, self.debug_server):
             if server is not None:
                 await server.listen()
                 self._servers.add(server)

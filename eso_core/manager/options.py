@@ -87,6 +87,7 @@ class ManagerOptions:
         metrics_addr: `host:port` of the metrics server; "0" or "" means none, port 0 any free one.
         metrics_server: how metrics are served.
         health_addr: `host:port` of `/healthz` and `/readyz`; "0" or "" means none.
+        debug_addr: `host:port`, on the loopback interface, of `/debug/tasks` and the like; "0" or "" means none.
         namespaces: namespaces that namespaced informers watch; empty means all.
         graceful_shutdown_timeout: seconds for running work at a stop; 0 means none, negative without limit.
         shutdown_delay: seconds between "not ready" and the stop.
@@ -100,6 +101,7 @@ class ManagerOptions:
     metrics_addr: str = "0"
     metrics_server: MetricsServerOptions = field(default_factory=MetricsServerOptions)
     health_addr: str = "0"
+    debug_addr: str = "0"
     namespaces: tuple[str, ...] = ()
     graceful_shutdown_timeout: float = 30.0
     shutdown_delay: float = 0.0
@@ -113,7 +115,8 @@ class ManagerOptions:
             raise ValueError(f"ManagerOptions: shutdown_delay={self.shutdown_delay} must be 0 or more seconds")
         if self.cache_sync_timeout <= 0:
             raise ValueError(f"ManagerOptions: cache_sync_timeout={self.cache_sync_timeout} must be above 0 seconds")
-        for name, value in (("metrics_addr", self.metrics_addr), ("health_addr", self.health_addr)):
+        addresses = {"metrics_addr": self.metrics_addr, "health_addr": self.health_addr, "debug_addr": self.debug_addr}
+        for name, value in addresses.items():
             parse_address(value, option=name)
 
 

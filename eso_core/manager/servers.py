@@ -53,6 +53,7 @@ class HttpServer:
         app = web.Application()
         for path, handler in routes.items():
             app.router.add_get(path, handler)
+        self._app = app
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=shutdown_limit)
         self._port = 0
 
@@ -60,6 +61,10 @@ class HttpServer:
     def port(self) -> int:
         """The port it listens on; the chosen one when 0 was asked for."""
         return self._port
+
+    def add_put(self, path: str, handler: WebHandler) -> None:
+        """Serves PUT requests on a path; before `listen`."""
+        self._app.router.add_put(path, handler)
 
     async def listen(self) -> None:
         """Returns when requests are accepted.

@@ -142,6 +142,11 @@ class WorkQueue(Generic[K]):
             timers=0 if self._timer is None else 1,
         )
 
+    def running(self) -> list[tuple[K, float]]:
+        """The keys in processing, and for how many seconds."""
+        now = self._clock.monotonic()
+        return [(taken.key, now - taken.started) for taken in self._processing.values()]
+
     # -- adding --------------------------------------------------------------------------------------------------
 
     def add(self, key: K, *, priority: int = 0) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import orjson
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from eso_core.aio import SystemClock, TaskScope
 from eso_core.cache import InformerSpec
 from eso_core.manager import MetricsServerOptions
+from eso_core.manager.debug import debug_server
 from eso_core.manager.scrapeauth import Denied, ScrapeAuth
 from eso_core.manager.servers import metrics_server
 from eso_core.manager.servingcert import ServingCertificate
@@ -150,12 +152,40 @@ async def test_metrics_are_served_in_both_formats_beside_other_paths(kit: Any, h
     await stopped(kit, manager, run)
 
 
+async def test_the_debug_server_shows_names_and_counts_but_no_objects(kit: Any, http: aiohttp.ClientSession) -> None:
+    """M-14, P-82: tasks with stacks, queues, caches, garbage collection; log levels; loopback only."""
+
+    async def reconcile(ctx: Any, request: Any) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    kit.api.server(CONFIG_MAP).put("a", data={"password": "hunter2"})
+    manager = kit.manager(debug_addr="127.0.0.1:0", health_addr="127.0.0.1:0", graceful_shutdown_timeout=0.0)
+    manager.controller(reconcile).for_(CONFIG_MAP)
+    run = await running(kit, manager)
+    base = f"http://127.0.0.1:{manager.debug_server.port}/debug"
+    pages = {}
+    for page in ("tasks", "queues", "caches", "gc"):
+        status, pages[page] = await fetch(http, f"{base}/{page}")
+        assert status == 200
+        assert "hunter2" not in pages[page]
+    tasks = {task["name"]: task["stack"] for task in orjson.loads(pages["tasks"])}
+    assert any("in reconcile" in line for line in tasks["configmap worker 0"])
+    (queue,) = orjson.loads(pages["queues"])
+    assert (queue["controller"], queue["running"][0]["key"]) == ("configmap", "ns/a")
+    assert orjson.loads(pages["caches"])[0]["objects"] == 1
+    async with http.put(f"{base}/loglevel?level=nonsense") as response:
+        assert response.status == 400
+    await stopped(kit, manager, run)
+    with pytest.raises(ValueError, match="loopback"):
+        debug_server(":6060", manager)
+
+
 async def test_switched_off_servers_do_not_exist(kit: Any) -> None:
     """M-12: "0" means none; the path /metrics cannot be replaced."""
     manager = kit.manager(metrics_addr="0", health_addr="")
     run = kit.run(manager)
     await kit.clock.settle()
-    assert (manager.health_server, manager.metrics_server) == (None, None)
+    assert (manager.health_server, manager.metrics_server, manager.debug_server) == (None, None, None)
     manager.stop()
     await kit.clock.settle()
     assert run.done()
