@@ -141,7 +141,7 @@ class NamespaceController:
         def drop(obj: JsonObject) -> JsonObject:
             spec = dict(obj.get("spec") or {})
             spec.pop("finalizers", None)
-            return {**obj, "spec": spec, "status": self._status(obj, {}, {})}
+            return {**obj, "spec": spec}
 
         table = self._store.table("namespaces")
         entry = table.get(name)
@@ -149,6 +149,7 @@ class NamespaceController:
             return
         obj = entry.decode()
         if (obj.get("spec") or {}).get("finalizers"):
+            self._report(name, {}, {})
             self._calls.update("", "v1", "namespaces", "", name, drop, subresource="finalize")
             entry = table.get(name)
         if entry is not None and not entry.decode()["metadata"].get("finalizers"):

@@ -22,6 +22,7 @@ from eso_core.testing.apiserver.admission.chain import AdmissionChain
 from eso_core.testing.apiserver.admission.webhooks import Webhooks
 from eso_core.testing.apiserver.authn.authenticator import Authenticator
 from eso_core.testing.apiserver.authn.impersonation import impersonate, wanted_user
+from eso_core.testing.apiserver.authn.secret_tokens import SecretTokenController
 from eso_core.testing.apiserver.authn.tokens import ISSUER, TokenIssuer, TokenRefused
 from eso_core.testing.apiserver.authn.user import User
 from eso_core.testing.apiserver.authz.aggregation import AggregationController
@@ -103,6 +104,9 @@ class ApiServer:
         self._definitions = DefinitionController(self._store, self._registry, self._calls, self._soon)
         self._gc = GarbageCollector(self._store, self._registry, self._calls, self._soon)
         self._namespaces = NamespaceController(self._store, self._registry, self._calls, self._ca_pem, self._soon)
+        self._secret_tokens = SecretTokenController(
+            self._store, self._registry, self._calls, lambda: self._tokens, self._ca_pem, self._soon
+        )
         self._aggregation = AggregationController(self._store, self._calls, self._soon)
         self._metrics = ServerMetrics(self._object_counts, self._watch_count)
 
@@ -129,6 +133,7 @@ class ApiServer:
         self._gc.start()
         self._namespaces.start()
         self._bootstrap()
+        self._secret_tokens.start()
         self._store.compact()
         if self._state is not None:
             self._state.attach(self._store, self._secrets())
@@ -355,6 +360,7 @@ class ApiServer:
         self._gc.run()
         self._namespaces.run()
         self._aggregation.run()
+        self._secret_tokens.run()
 
     async def aclose(self) -> None:
         """Stop: open watches and connections end."""

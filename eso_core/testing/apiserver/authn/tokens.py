@@ -147,7 +147,11 @@ class TokenIssuer:
             raise TokenRefused("service account token is not valid yet")
         given = claims.get("aud") or []
         shared = [audience for audience in audiences if audience in given]
-        if not shared and claims.get("iss") == ISSUER:
+        if claims.get("iss") != ISSUER:
+            # Tokens in Secrets are good for the server itself and name no audience.
+            given = [ISSUER]
+            shared = [audience for audience in audiences if audience == ISSUER]
+        if not shared:
             raise TokenRefused(
                 f"token audiences {_listed(given)} is invalid for the target audiences {_listed(audiences)}"
             )
@@ -179,7 +183,7 @@ class TokenIssuer:
         return claims
 
     def _account_user(self, claims: JsonObject) -> User:
-        private = claims.get("kubernetes.io") or {}
+        private = claims.get("kubernetes.io") or _older_claims(claims)
         namespace = private.get("namespace", "")
         account = private.get("serviceaccount") or {}
         name, uid = account.get("name", ""), account.get("uid", "")
@@ -191,11 +195,19 @@ class TokenIssuer:
         secret = private.get("secret")
         if secret:
             bound = self._store.table("secrets").get(f"{namespace}/{secret.get('name')}")
-            if bound is None or bound.uid != secret.get("uid"):
+            if bound is None or bound.uid != secret.get("uid", bound.uid):
                 raise TokenRefused("service account token has been invalidated")
         user = f"system:serviceaccount:{namespace}:{name}"
         extra = {_CREDENTIAL: (f"JTI={claims['jti']}",)} if claims.get("jti") else {}
         return User(user, uid, (*account_groups(user), AUTHENTICATED), extra)
+
+
+def _older_claims(claims: JsonObject) -> JsonObject:
+    """The claims of a token in a Secret, in the form of today's."""
+    prefix = "kubernetes.io/serviceaccount/"
+    account = {key: claims.get(f"{prefix}service-account.{key}", "") for key in ("name", "uid")}
+    secret = {"name": claims.get(f"{prefix}secret.name", "")}
+    return {"namespace": claims.get(f"{prefix}namespace", ""), "serviceaccount": account, "secret": secret}
 
 
 def _listed(values: list[str]) -> str:

@@ -100,7 +100,8 @@ class Rbac:
         found = self.role_rules(reference, entry.namespace)
         if not found:
             return
-        label = f'{binding["kind"]} "{entry.key}" of {reference.get("kind")} "{reference.get("name")}"'
+        shown = f"{entry.name}/{entry.namespace}" if entry.namespace else entry.name
+        label = f'{binding["kind"]} "{shown}" of {reference.get("kind")} "{reference.get("name")}"'
         for subject in binding.get("subjects") or ():
             key, who = _subject(subject, entry.namespace)
             reason = f"RBAC: allowed by {label} to {who}"

@@ -136,6 +136,7 @@ class NamespaceStrategy(WithStatusStrategy):
 
     def prepare_update(self, call: Call, obj: JsonObject, old: JsonObject) -> None:
         if call.subresource == "finalize":
+            obj["status"] = old.get("status", {})
             return
         if call.subresource == "status":
             obj["spec"] = old.get("spec", {})

@@ -133,12 +133,11 @@ class Reviews:
     def token_request(self, request: Request, target: Target) -> Response:
         """A new token of a service account. Raises `StatusError`."""
         media, obj, warnings = self._read(request, _AUTHENTICATION, "TokenRequest")
+        meta, spec = obj["metadata"], obj["spec"]
+        self._check_request_identity(meta, target)
         account = self._store.table("serviceaccounts").get(f"{target.namespace}/{target.name}")
         if account is None:
             raise errors.not_found("serviceaccounts", "", target.name)
-        meta, spec = obj["metadata"], obj["spec"]
-        self._check_request_identity(meta, target)
-        bound = self._bound_object(spec.get("boundObjectRef"), target.namespace)
         audiences = spec.get("audiences") or [ISSUER]
         seconds = spec.get("expirationSeconds") or _HOUR
         found: list[FieldError] = []
@@ -148,7 +147,8 @@ class Reviews:
         elif seconds > _MAX_SECONDS:
             found.append(causes.invalid(path, seconds, "may not specify a duration larger than 2^32 seconds"))
         if found:
-            raise errors.invalid("TokenRequest", _AUTHENTICATION, meta.get("name", ""), found)
+            raise errors.invalid("TokenRequest", _AUTHENTICATION, "", found)
+        bound = self._bound_object(spec.get("boundObjectRef"), target.namespace)
         decoded = account.decode()
         token, expires = self._tokens.issue(decoded, audiences, seconds, bound)
         obj["spec"] = {**spec, "audiences": audiences, "expirationSeconds": seconds}
@@ -165,12 +165,11 @@ class Reviews:
 
     @staticmethod
     def _check_request_identity(meta: JsonObject, target: Target) -> None:
-        if meta.get("name") and meta["name"] != target.name:
-            raise bad_request(
-                f"the name of the object ({meta['name']}) does not match the name on the URL ({target.name})"
-            )
         if meta.get("namespace") and meta["namespace"] != target.namespace:
             raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+        if meta.get("name") and meta["name"] != target.name:
+            wrong = causes.invalid("metadata.name", meta["name"], "must match the service account name if specified")
+            raise errors.invalid("TokenRequest", _AUTHENTICATION, target.name, [wrong])
 
     def _bound_object(self, reference: JsonObject | None, namespace: str) -> JsonObject | None:
         if not reference:
