@@ -34,7 +34,7 @@ from controllers.externalsecret.render import (
     render_secret,
 )
 from controllers.externalsecret.report import EXTERNAL_SECRET, Notices, Reporter
-from controllers.externalsecret.status import Message, Outcome, Reason, absence_expected
+from controllers.externalsecret.status import Message, Outcome, Reason, absence_expected, was_refused
 from controllers.externalsecret.target import OwnWrites, Target, Targets, key_changes, owned_by
 from controllers.externalsecret.watches import REFRESH_PRIORITY
 from controllers.metrics import ExternalSecretMetrics
@@ -44,7 +44,17 @@ from eso_core.client import JsonPatch
 from eso_core.controller import Context, Request, Result
 from eso_core.events import Recorder
 from eso_core.meta import JsonObject, ObjectKey
-from eso_core.meta.errors import AlreadyExists, ApiError, Conflict, EsoCoreError, Forbidden, Invalid, NotFound
+from eso_core.meta.errors import (
+    AlreadyExists,
+    ApiError,
+    BadRequest,
+    Conflict,
+    EsoCoreError,
+    Forbidden,
+    Invalid,
+    NotFound,
+    RequestEntityTooLarge,
+)
 from eso_core.meta.finalizers import add_finalizer_ops, has_finalizer, remove_finalizer_ops
 from eso_core.meta.wellknown import NAMESPACE
 from providers.pool import ClientPool
@@ -53,6 +63,9 @@ __all__ = ["ExternalSecretReconciler", "Settings"]
 
 _PENDING_GRACE: Final = 2.0
 """Seconds that a store which has never been checked is waited for before that counts as a failure."""
+
+_SHORTEST_WAIT: Final = 0.05
+"""Seconds; an interval of a nanosecond must not keep a worker busy."""
 
 _AGAIN: Final = Result(requeue=True)
 _DONE: Final = Result()
@@ -225,6 +238,9 @@ class _Sync:
         target = await self._targets.find(plan.target_key)
         if not self._due(target):
             self._note_unapplied_spec()
+            if was_refused(self._report.obj.get("status")):
+                # The edit that could not be read is gone, and the Secret is as it was before it.
+                await self._report.status(Outcome(Reason.SYNCED, Message.SYNCED))
             return self._later()
         try:
             return await self._sync(target)
@@ -332,8 +348,8 @@ class _Sync:
                 return None
             return await self._fail(Message.UPDATE, error, text=f"unable to update secret {name}: {error}", retry=True)
         except (ApiError, EsoCoreError) as error:
-            # What the server finds invalid stays invalid until something changes; all else may pass.
-            retry = not isinstance(error, Invalid)
+            # What the server finds wrong with the Secret stays wrong until something changes; all else may pass.
+            retry = not isinstance(error, Invalid | BadRequest | RequestEntityTooLarge)
             return await self._fail(Message.UPDATE, error, text=f"unable to update secret {name}: {error}", retry=retry)
         if written:
             report.keys_changed(name, key_changes(existing, rendered.secret))
@@ -429,4 +445,4 @@ def _wake_in(seconds: float | None) -> Result:
     """Look again after this time, behind what people change meanwhile."""
     if seconds is None:
         return _DONE
-    return Result(requeue_after=max(seconds, 0.001), priority=REFRESH_PRIORITY)
+    return Result(requeue_after=max(seconds, _SHORTEST_WAIT), priority=REFRESH_PRIORITY)

@@ -10,7 +10,7 @@ from typing import Final
 
 from eso_core.meta import JsonObject, find_condition, format_time, set_condition
 
-__all__ = ["READY", "Message", "Outcome", "Reason", "absence_expected", "next_status", "ready_changed"]
+__all__ = ["READY", "Message", "Outcome", "Reason", "absence_expected", "next_status", "ready_changed", "was_refused"]
 
 READY: Final = "Ready"
 _ERROR_LIMIT: Final = 1024
@@ -93,6 +93,16 @@ def next_status(current: JsonObject | None, outcome: Outcome, now: datetime, *, 
         now=now,
     )
     return status
+
+
+def was_refused(status: JsonObject | None) -> bool:
+    """Whether the recorded failure is that the object itself could not be read: then the message is the whole cause."""
+    ready = find_condition((status or {}).get("conditions") or [], READY) or {}
+    return (
+        ready.get("status") == "False"
+        and bool(ready.get("message"))
+        and ready.get("message") == (status or {}).get("lastError")
+    )
 
 
 def ready_changed(before: JsonObject | None, after: JsonObject) -> bool:

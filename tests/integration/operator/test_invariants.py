@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from controllers.externalsecret.names import FINALIZER
 from controllers.operator import OperatorOptions
 from eso_core.meta.wellknown import NAMESPACE, SECRET
@@ -233,6 +235,27 @@ async def test_an_unreadable_interval_is_a_condition_and_hurts_nobody_else() -> 
             return await cluster.get(ES, "bad") is None
 
         await cluster.eventually(gone)
+
+
+@pytest.mark.parametrize("interval", ["1h", 0])
+async def test_a_corrected_object_is_ready_again_although_it_is_not_due(interval: str | int) -> None:
+    """The refusal goes with its cause, without a read of the backend."""
+    async with running() as cluster:
+        await cluster.fake({"k": "1"})
+        await cluster.es("app", refreshInterval=interval, data=DATA)
+        await cluster.synced("app")
+        reads = len(cluster.probe.reads)
+        await cluster.patch(ES, "app", {"spec": {"refreshInterval": "1d"}})
+
+        async def is_ready(status: str) -> None:
+            assert (await cluster.ready("app"))["status"] == status
+
+        await cluster.eventually(lambda: is_ready("False"))
+        await cluster.patch(ES, "app", {"spec": {"refreshInterval": "0"}})
+        await cluster.eventually(lambda: is_ready("True"))
+        found = await cluster.get(ES, "app")
+        assert found is not None and "lastError" not in found["status"]
+        assert len(cluster.probe.reads) == reads
 
 
 async def test_b106_a_single_namespace_is_never_left() -> None:
