@@ -6,7 +6,9 @@ that of etcd answers ``/health``.
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import json
 import os
 import sys
 import time
@@ -114,10 +116,7 @@ def running(text: str) -> list[int]:
 async def test_an_environment_from_start_to_stop(assets: Path, temporary: Path, tmp_path: Path) -> None:
     """Administrator and users by certificate, definitions, webhooks; nothing is left."""
     manifest = tmp_path / "crds.yaml"
-    manifest.write_text(
-        "kind: CustomResourceDefinition\n" + str({**CRD}).replace("True", "true").replace("False", "false")
-    )
-    manifest.write_text(__import__("json").dumps({"kind": "CustomResourceDefinition", **CRD}))
+    manifest.write_text(json.dumps({"kind": "CustomResourceDefinition", **CRD}))
     async with await EnvTest.start(options(assets, crds=[manifest])) as environment:
         assert running(str(assets))
         assert not environment.controllers
@@ -141,7 +140,7 @@ async def test_an_environment_from_start_to_stop(assets: Path, temporary: Path, 
         environment.write_kubeconfig(path)
         assert path.stat().st_mode & 0o777 == 0o600
     assert running(str(assets)) == []
-    assert list(temporary.iterdir()) == []
+    assert os.listdir(temporary) == []
 
 
 async def test_webhook_configurations_are_pointed_to_the_test(assets: Path) -> None:
@@ -187,7 +186,7 @@ async def test_a_process_that_ends_is_told_with_its_output(assets: Path, tempora
         "starting kube-apiserver: it ended with status 3; its output ends with:\nunknown flag"
     )
     assert running(str(assets)) == []
-    assert list(temporary.iterdir()) == []
+    assert os.listdir(temporary) == []
 
 
 async def test_a_silent_process_is_given_up_in_time(assets: Path) -> None:
@@ -260,8 +259,6 @@ try:
 except SystemExit:
     raise
 """
-    import asyncio
-
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=-1, stderr=-1)
     out, err = await process.communicate()
     assert out.startswith(b"https://127.0.0.1:"), err
