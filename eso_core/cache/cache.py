@@ -144,20 +144,23 @@ class Cache:
         Raises:
             NotCached: there is none.
         """
-        gvk = gvk_of_kind(kind)
-        if isinstance(kind, Partial):
-            found = self._informers.get((gvk, True, view))
-            if found is None:  # an informer without objects is falsy
-                found = self._informers.get((gvk, False, view))
-        else:
-            found = self._informers.get((gvk, False, view))
+        found = self.find(kind, view)
         if found is None:
-            what = f"{gvk.kind} (view {view!r})" if view else gvk.kind
+            name = gvk_of_kind(kind).kind
+            what = f"{name} (view {view!r})" if view else name
             raise NotCached(
                 f"reading {what} from the cache: no informer holds it: "
                 f"register one (cache.register, or .for_/.owns/.watches of a controller), or read it with the live client"
             )
         return found
+
+    def find(self, kind: Kind, view: str = "") -> Informer | None:
+        """`informer`, or None when there is none."""
+        gvk = gvk_of_kind(kind)
+        whole = self._informers.get((gvk, False, view))
+        if isinstance(kind, Partial):
+            return self._informers.get((gvk, True, view)) or whole
+        return whole
 
     def informers(self) -> _Informers:
         return list(self._informers.values())

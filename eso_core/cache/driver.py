@@ -9,6 +9,8 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Protocol, assert_never
 
+import structlog
+
 from eso_core.aio import Clock
 from eso_core.cache.failures import classify
 from eso_core.cache.pacer import Pacer
@@ -45,9 +47,11 @@ from eso_core.cache.reflection import (
     Wake,
 )
 from eso_core.cache.reflector import initial_state, step
-from eso_core.meta.errors import ApiError
+from eso_core.meta.errors import ApiError, EsoCoreError
 
 __all__ = ["Bookmark", "RawEvent", "RawPage", "ReflectorDriver", "Sink", "Source"]
+
+_log = structlog.get_logger("eso_core.cache")
 
 _EVENT_TYPES = {event_type.value: event_type for event_type in EventType}
 
@@ -300,6 +304,8 @@ class ReflectorDriver:
         now = self._clock.monotonic()
         if isinstance(error, ApiError):
             self.last_progress = now  # a refusal is a sign of life, too
+        elif not isinstance(error, EsoCoreError | OSError):
+            _log.error("unexpected failure of a list or watch", exc_info=error)
         return Failed(now, classify(error))
 
     def _decode(self, event: RawEvent, now: float) -> Input | None:

@@ -14,7 +14,6 @@ from eso_core.controller.options import ControllerOptions
 from eso_core.controller.predicates import Predicate
 from eso_core.controller.sources import EventSource, KindSource
 from eso_core.events import Recorder
-from eso_core.meta.errors import NotCached
 from eso_core.meta.wellknown import CONFIG_MAP, EVENT, EVENT_V1, LEASE, NAMESPACE, SECRET, SERVICE_ACCOUNT
 from eso_core.metrics import RuntimeMetrics
 
@@ -152,11 +151,10 @@ class ControllerBuilder:
 
     def _spec(self, kind: Kind, view: str, label_selector: str = "", namespaces: Sequence[str] = ()) -> InformerSpec:
         if not label_selector and not namespaces:
-            try:
-                # An informer that is registered already decides what is watched.
-                return self._host.cache.informer(kind, view).spec
-            except NotCached:
-                pass
+            # An informer that is registered already decides what is watched.
+            registered = self._host.cache.find(kind, view)
+            if registered is not None:
+                return registered.spec
         return InformerSpec(kind, view=view, label_selector=label_selector, namespaces=tuple(namespaces))
 
     def _add(
