@@ -201,7 +201,7 @@ class Cache:
             informer.start(scope)
 
     async def wait_for_sync(self, timeout: float | None = SYNC_TIMEOUT) -> None:
-        """Waits until every informer holds a complete state.
+        """Waits until every informer that is required holds a complete state.
 
         Raises:
             SyncTimeout: not within `timeout` seconds; the text names each informer and its last error.
@@ -209,7 +209,8 @@ class Cache:
         try:
             async with self._clock.timeout(timeout):
                 for informer in self.informers():
-                    await informer.wait_synced()
+                    if informer.required:
+                        await informer.wait_synced()
         except TimeoutError:
             raise SyncTimeout(self.describe_unsynced(f"within {timeout:g} s")) from None
 

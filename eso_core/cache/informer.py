@@ -70,6 +70,8 @@ class Informer:
         self._synced = asyncio.Event()
         #: Somebody registered it on its own account, so it stays although no handler is left.
         self.shared = True
+        #: The start of a manager waits for it; not for kinds that may be absent.
+        self.required = True
         #: Why the last unreadable object was dropped; None while everything could be read.
         self.degraded: str | None = None
         self._shards: dict[str, Shard] = {}

@@ -143,6 +143,8 @@ class ControllerBuilder:
         )
         for source in self._sources:
             controller.add_source(source)
+            if self._options.wait_for_crd and isinstance(source, KindSource) and not source.informer.shared:
+                source.informer.required = False
         self._built = controller
         self._host.add_controller(controller)
         return controller

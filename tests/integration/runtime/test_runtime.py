@@ -220,9 +220,8 @@ async def test_a_definition_that_comes_later_and_goes_again(config: ClientConfig
 
     fast = Settings(absent_retry=0.05)
     manager = make(config, reflector=fast)
+    manager.controller(reconcile).for_(widget).options(wait_for_crd=True)
     async with running(manager):
-        builder = manager.controller(reconcile).for_(widget).options(wait_for_crd=True)
-        builder.complete()
         await asyncio.sleep(0.2)
         await client.create(crd_for(Website))
         await client.mapper.mapping(Website.gvk)
