@@ -63,6 +63,11 @@ class DefinitionController:
             self._schedule(self.run)
         self._pending[name] = None
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is due."""
+        return not self._pending
+
     def run(self) -> None:
         """Do what is due."""
         while self._pending:
@@ -176,14 +181,15 @@ class DefinitionController:
             return
         resource = custom_resource(crd)
         self._served[path] = (generation, resource)
-        self._store.table(path)
         self._registry.add(resource)
+        self._store.table(path).end_watches()
 
     def _stop_serving(self, name: str) -> None:
         plural, _, group = name.partition(".")
         path = f"{group}/{plural}"
         if self._served.pop(path, None) is not None:
             self._registry.remove(group, plural)
+            self._store.table(path).end_watches()
             self._store.drop(path)
 
     def _remove_objects(self, name: str, crd: JsonObject) -> None:

@@ -86,6 +86,11 @@ class GarbageCollector:
             self._schedule(self.run)
         self._pending[reference] = None
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is due."""
+        return not self._pending
+
     def run(self) -> None:
         """Do what is due, cascades included."""
         while self._pending:

@@ -82,6 +82,11 @@ class NamespaceController:
             self._schedule(self.run)
         self._pending[name] = None
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is due."""
+        return not self._pending
+
     def run(self) -> None:
         """Do what is due."""
         while self._pending:

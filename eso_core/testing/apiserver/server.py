@@ -356,11 +356,10 @@ class ApiServer:
 
     async def run_gc(self) -> None:
         """Let garbage collection and the other controllers finish what is due now."""
-        self._definitions.run()
-        self._gc.run()
-        self._namespaces.run()
-        self._aggregation.run()
-        self._secret_tokens.run()
+        controllers = (self._definitions, self._gc, self._namespaces, self._aggregation, self._secret_tokens)
+        while not all(controller.idle for controller in controllers):
+            for controller in controllers:
+                controller.run()
 
     async def aclose(self) -> None:
         """Stop: open watches and connections end."""

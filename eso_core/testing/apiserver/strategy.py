@@ -96,8 +96,8 @@ class Strategy:
             return obj
         return {**obj, "apiVersion": resource.api_version(resource.storage_version)}
 
-    def tag(self) -> str | None:
-        """Names the schema generation that new entries are written under."""
+    def tag(self, version: Version) -> str | None:
+        """Names the schema that entries written through a version conform to."""
         return None
 
     def prepare_create(self, call: Call, obj: JsonObject) -> None:

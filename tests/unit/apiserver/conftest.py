@@ -26,7 +26,9 @@ class Reply:
         self.headers = [(name.lower(), value) for name, value in response.headers]
         self.content_type = response.content_type
         self.raw = response.body
-        self.body: Any = json.loads(response.body) if "json" in response.content_type else response.body.decode()
+        self.body: Any = (
+            json.loads(response.body) if "json" in response.content_type else response.body.decode("utf-8", "replace")
+        )
 
     def header(self, name: str) -> list[str]:
         return [value for key, value in self.headers if key == name]

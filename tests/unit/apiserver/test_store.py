@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eso_core.testing.apiserver.storage.store import Store, TooOld, WindowLimits
+from eso_core.testing.apiserver.storage.store import Change, Store, TooOld, WindowLimits
 
 JsonObject = dict[str, Any]
 
@@ -106,10 +106,19 @@ def test_watchers_see_changes_within_the_write() -> None:
     """T-37: in order, before the write returns."""
     table = new_store().table("a")
     seen: list[tuple[int, bool]] = []
-    table.watchers["w"] = lambda change: seen.append((change.revision, change.deleted))
+
+    class Watcher:
+        def on_change(self, change: Change) -> None:
+            seen.append((change.revision, change.deleted))
+
+        def end(self) -> None:
+            seen.append((0, False))
+
+    table.watchers[Watcher()] = None
     entry = table.create(make("a"))
     table.delete(entry)
-    assert seen == [(2, False), (3, True)]
+    table.end_watches()
+    assert seen == [(2, False), (3, True), (0, False)]
 
 
 writes = st.lists(st.tuples(st.sampled_from("abcd"), st.booleans()), max_size=40)

@@ -61,6 +61,11 @@ class SecretTokenController:
             self._schedule(self.run)
         self._pending[key] = None
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is due."""
+        return not self._pending
+
     def run(self) -> None:
         """Do what is due."""
         while self._pending:

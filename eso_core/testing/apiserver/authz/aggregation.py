@@ -28,6 +28,11 @@ class AggregationController:
             self._due = True
             self._schedule(self.run)
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is due."""
+        return not self._due
+
     def run(self) -> None:
         """Bring all aggregates up to date; an aggregate of aggregates takes another round."""
         if not self._due:

@@ -126,7 +126,7 @@ class _ConvertingWatch(Watch):
         self._pending: list[Change] = []
         self._busy = False
 
-    def _on_change(self, change: Change) -> None:
+    def on_change(self, change: Change) -> None:
         self._pending.append(change)
         if not self._busy:
             self._busy = True
@@ -138,7 +138,7 @@ class _ConvertingWatch(Watch):
                 change = self._pending[0]
                 states = [change.current] if change.previous is None else [change.current, change.previous]
                 await self._converter.prepare(self._chosen.resource, self._chosen.version.name, states)
-                super()._on_change(self._pending.pop(0))
+                super().on_change(self._pending.pop(0))
         except errors.StatusError as error:
             self.fail(error)
         finally:

@@ -63,6 +63,8 @@ class Reviews:
             raise errors.method_not_allowed()
         kind: str = entry["kind"]
         media, obj, warnings = self._read(request, target.group, kind)
+        if target.namespace:
+            _take_namespace(obj["metadata"], target.namespace)
         match kind:
             case "TokenReview":
                 status = self._token_review(obj)
@@ -101,10 +103,7 @@ class Reviews:
             raise errors.resource_not_found()
         given = raw.get("kind") or kind
         if given != kind:
-            shown = f'{given} in version "v1" cannot be handled as a {kind}'
-            scheme = 'in scheme "pkg/runtime/scheme.go:111"'
-            version = raw.get("apiVersion") or f"{group}/v1"
-            raise bad_request(f'{shown}: no kind "{given}" is registered for version "{version}" {scheme}')
+            raise _wrong_kind(group, kind, given, raw.get("apiVersion") or f"{group}/v1")
         try:
             obj, unknown = decode(found, raw)
         except WrongType as error:
@@ -165,8 +164,7 @@ class Reviews:
 
     @staticmethod
     def _check_request_identity(meta: JsonObject, target: Target) -> None:
-        if meta.get("namespace") and meta["namespace"] != target.namespace:
-            raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+        _take_namespace(meta, target.namespace)
         if meta.get("name") and meta["name"] != target.name:
             wrong = causes.invalid("metadata.name", meta["name"], "must match the service account name if specified")
             raise errors.invalid("TokenRequest", _AUTHENTICATION, target.name, [wrong])
@@ -217,7 +215,7 @@ class Reviews:
 
     def _access_review(self, kind: str, obj: JsonObject, user: User, namespace: str) -> JsonObject:
         spec = obj["spec"]
-        found = _access_errors(kind, spec, namespace)
+        found = _access_errors(kind, spec, obj["metadata"], namespace)
         if found:
             raise errors.invalid("", _AUTHORIZATION, "", found)
         if kind == "SelfSubjectAccessReview":
@@ -262,26 +260,50 @@ def _attributes(spec: JsonObject, user: User) -> Attributes:
     )
 
 
-def _access_errors(kind: str, spec: JsonObject, namespace: str) -> list[FieldError]:
+def _paths_shown(paths: JsonObject) -> Rendered:
+    return struct_json({"Path": paths.get("path", ""), "Verb": paths.get("verb", "")})
+
+
+def _take_namespace(meta: JsonObject, namespace: str) -> None:
+    if meta.get("namespace") and meta["namespace"] != namespace:
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+    meta["namespace"] = namespace
+
+
+def _wrong_kind(group: str, kind: str, given: str, api_version: str) -> StatusError:
+    given_group, _, version = api_version.rpartition("/")
+    shown = f'{given} in version "{version}" cannot be handled as a {kind}'
+    if schemas.type_for(given_group, version, given) is not None:
+        text = f"converting ({version}.{given}) to ({group.split('.')[0]}.{kind}): unknown conversion"
+    else:
+        text = f'no kind "{given}" is registered for version "{api_version}" in scheme "pkg/runtime/scheme.go:111"'
+    return bad_request(f"{shown}: {text}")
+
+
+def _access_errors(kind: str, spec: JsonObject, meta: JsonObject, namespace: str) -> list[FieldError]:
     found: list[FieldError] = []
     wanted, paths = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     if wanted is not None and paths is not None:
-        value: Rendered = struct_json({"Path": paths.get("path", ""), "Verb": paths.get("verb", "")})
         text = "cannot be specified in combination with resourceAttributes"
-        found.append(causes.invalid("spec.nonResourceAttributes", value, text))
+        found.append(causes.invalid("spec.nonResourceAttributes", _paths_shown(paths), text))
     if wanted is None and paths is None:
         text = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
         found.append(causes.invalid("spec.resourceAttributes", None, text))
     if kind != "SelfSubjectAccessReview" and not spec.get("user") and not spec.get("groups"):
         found.append(causes.invalid("spec.user", "", "at least one of user or group must be specified"))
-    if kind == "LocalSubjectAccessReview":
+    local = kind == "LocalSubjectAccessReview"
+    given_meta = {key: value for key, value in meta.items() if not (local and key == "namespace")}
+    if given_meta:
+        text = "must be empty except for namespace" if local else "must be empty"
+        found.append(causes.invalid("metadata", meta, text))
+    if local:
         given = (wanted or {}).get("namespace", "")
         if wanted is not None and given != namespace:
             text = "must match metadata.namespace"
             found.append(causes.invalid("spec.resourceAttributes.namespace", given, text))
         if paths is not None:
             text = "disallowed on this kind of request"
-            found.append(causes.invalid("spec.nonResourceAttributes", struct_json(paths), text))
+            found.append(causes.invalid("spec.nonResourceAttributes", _paths_shown(paths), text))
     return found
 
 

@@ -105,7 +105,7 @@ class Deleter:
                 raise errors.conflict(resource.plural, resource.group, call.name, errors.MODIFIED)
         else:
             stored = resource.strategy.store(resource, call.version, obj)
-        table.update(entry, stored, resource.strategy.tag())
+        table.update(entry, stored, resource.strategy.tag(call.version))
         return Deleted(obj, False)
 
     @staticmethod

@@ -64,7 +64,7 @@ class Watch:
             self._write_error(errors.gone(f"too old resource version: {revision} ({error.oldest})"))
             sink.end()
             return self._stop
-        self._table.watchers[self] = self._on_change
+        self._table.watchers[self] = None
         self._schedule()
         return self._stop
 
@@ -77,11 +77,11 @@ class Watch:
                 self._bookmark(initial_end=True)
             return
         for change in self._table.window.since(revision):
-            self._on_change(change)
+            self.on_change(change)
 
     def _schedule(self) -> None:
         timeout = float(self._options.timeout) if self._options.timeout else _MIN_TIMEOUT
-        self._timers.append(self._clock.call_later(timeout, self._end))
+        self._timers.append(self._clock.call_later(timeout, self.end))
         if self._options.bookmarks:
             if timeout > _BEFORE_END:
                 self._timers.append(self._clock.call_later(timeout - _BEFORE_END, self._bookmark))
@@ -106,13 +106,15 @@ class Watch:
             self._periodic.cancel()
             self._periodic = None
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Close the stream."""
         if self._sink is not None:
             self._sink.end()
 
     # -- events
 
-    def _on_change(self, change: Change) -> None:
+    def on_change(self, change: Change) -> None:
+        """Send a change if it concerns the selection."""
         if change.revision <= self._since:
             return  # the client named a version that the server has yet to reach
         current, previous = change.current, change.previous
@@ -182,7 +184,7 @@ class Watch:
     def fail(self, error: StatusError) -> None:
         """End the watch with an error event."""
         self._write_error(error)
-        self._end()
+        self.end()
 
     def _write_error(self, error: StatusError) -> None:
         self._write(b'{"type":"ERROR","object":%b}\n' % orjson.dumps(error.to_status()))

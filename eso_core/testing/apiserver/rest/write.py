@@ -97,7 +97,7 @@ class Writer:
         if self.table(call).get(key) is not None:
             raise errors.already_exists(resource.plural, resource.group, meta["name"])
         try:
-            entry = self.table(call).create(stored, strategy.tag())
+            entry = self.table(call).create(stored, strategy.tag(call.version))
         except TooLarge as error:
             raise StatusError(500, "", str(error)) from error
         return Written(obj, self._keep(call, obj, entry), True)
@@ -211,7 +211,7 @@ class Writer:
         if metadata.same_content(obj, old):
             return Written(old, entry, False)
         try:
-            changed = table.update(entry, stored, strategy.tag())
+            changed = table.update(entry, stored, strategy.tag(call.version))
         except TooLarge as error:
             raise StatusError(500, "", str(error)) from error
         return Written(obj, self._keep(call, obj, changed), False)
@@ -235,7 +235,8 @@ class Writer:
 
 
 def _uid_text(call: Call, uid: str, entry: Entry) -> str:
-    group = f"{call.resource.group}/" if call.resource.custom else ""
+    prefixed = call.resource.custom or call.resource.group == "apiextensions.k8s.io"
+    group = f"{call.resource.group}/" if prefixed else ""
     return (
         f"StorageError: invalid object, Code: 4, Key: /registry/{group}{call.resource.plural}/{entry.key}, "
         f"ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from eso_core.testing.apiserver.storage.entry import Entry, make_entry, restamp
 from eso_core.testing.apiserver.storage.window import Change, TooOld, Window
@@ -23,7 +23,7 @@ class TooLarge(Exception):
         super().__init__("etcdserver: request is too large")
 
 
-__all__ = ["Change", "Entry", "Listener", "Store", "Table", "TooLarge", "TooOld", "WindowLimits"]
+__all__ = ["Change", "Entry", "Listener", "Store", "Table", "TooLarge", "TooOld", "Watcher", "WindowLimits"]
 
 
 class WindowLimits:
@@ -35,10 +35,17 @@ class WindowLimits:
         self.max_bytes = max_bytes
 
 
+class Watcher(Protocol):
+    """Sees the changes of a table."""
+
+    def on_change(self, change: Change) -> None: ...
+    def end(self) -> None: ...
+
+
 class Table:
     """The objects of one resource, in key order, with their window of changes.
 
-    Watchers are functions called with each change, in order, within the write. Keys are ``namespace/name`` or
+    Watchers are told of each change, in order, within the write. Keys are ``namespace/name`` or
     ``name``; listing order is that of these texts, as in the original.
     """
 
@@ -51,7 +58,7 @@ class Table:
         self.window = Window(
             store.revision, max_changes=limits.max_changes, max_age=limits.max_age, max_bytes=limits.max_bytes
         )
-        self.watchers: dict[object, Callable[[Change], None]] = {}
+        self.watchers: dict[Watcher, None] = {}
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -102,9 +109,14 @@ class Table:
     def _record(self, entry: Entry, previous: Entry | None, *, deleted: bool) -> None:
         change = Change(entry.revision, entry, previous, deleted, self._store.monotonic())
         self.window.append(change)
-        for watcher in list(self.watchers.values()):
-            watcher(change)
+        for watcher in list(self.watchers):
+            watcher.on_change(change)
         self._store.notify(self, change)
+
+    def end_watches(self) -> None:
+        """End all watches: what is served here has changed."""
+        for watcher in list(self.watchers):
+            watcher.end()
 
     def snapshot(self, revision: int, prefix: str = "", after: str = "") -> Snapshot:
         """The table as it was at ``revision``. Raises `TooOld`."""
