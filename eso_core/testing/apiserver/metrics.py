@@ -4,34 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from eso_core.testing.apiserver.http.route import Target
 from eso_core.testing.apiserver.record import Exchange
 
 Labels = tuple[tuple[str, str], ...]
+Key = tuple[int, str, str, str, str, str, str]
 
 
 class ServerMetrics:
     """Counts requests as kube-apiserver does; objects and watchers are asked for when shown."""
 
     def __init__(self, objects: Callable[[], dict[str, int]], watchers: Callable[[], int]) -> None:
-        self._requests: dict[Labels, int] = {}
+        self._requests: dict[Key, int] = {}
         self._objects = objects
         self._watchers = watchers
 
     def count(self, exchange: Exchange) -> None:
         """Note one answered request."""
         target = exchange.target
-        labels = (
-            ("code", str(exchange.code)),
-            ("component", "apiserver"),
-            ("dry_run", ""),
-            ("group", target.group if target else ""),
-            ("resource", target.resource if target else ""),
-            ("scope", _scope(exchange)),
-            ("subresource", target.subresource if target else exchange.uri.partition("?")[0]),
-            ("verb", _verb(exchange)),
-            ("version", target.version if target else ""),
-        )
-        self._requests[labels] = self._requests.get(labels, 0) + 1
+        if target is None:
+            key: Key = (exchange.code, _verb(exchange), "", "", "", exchange.uri.partition("?")[0], "")
+        else:
+            key = (
+                exchange.code,
+                _verb(exchange),
+                target.group,
+                target.version,
+                target.resource,
+                target.subresource,
+                _scope(exchange, target),
+            )
+        self._requests[key] = self._requests.get(key, 0) + 1
 
     def render(self) -> str:
         """The text of ``/metrics``."""
@@ -40,7 +43,7 @@ class ServerMetrics:
             "group, version, resource, scope, component, and HTTP response code.",
             "# TYPE apiserver_request_total counter",
         ]
-        lines += [_line("apiserver_request_total", labels, count) for labels, count in sorted(self._requests.items())]
+        lines += [_line("apiserver_request_total", _labels(key), count) for key, count in sorted(self._requests.items())]
         lines += [
             "# HELP apiserver_storage_objects Number of stored objects at the time of the request.",
             "# TYPE apiserver_storage_objects gauge",
@@ -62,13 +65,25 @@ def _verb(exchange: Exchange) -> str:
     return names.get(exchange.verb, exchange.verb.upper())
 
 
-def _scope(exchange: Exchange) -> str:
-    target = exchange.target
-    if target is None:
-        return ""
+def _scope(exchange: Exchange, target: Target) -> str:
     if target.name or exchange.verb == "create":
         return "resource"
     return "namespace" if target.namespace else "cluster"
+
+
+def _labels(key: Key) -> Labels:
+    code, verb, group, version, resource, subresource, scope = key
+    return (
+        ("code", str(code)),
+        ("component", "apiserver"),
+        ("dry_run", ""),
+        ("group", group),
+        ("resource", resource),
+        ("scope", scope),
+        ("subresource", subresource),
+        ("verb", verb),
+        ("version", version),
+    )
 
 
 def _line(name: str, labels: Labels, value: int) -> str:

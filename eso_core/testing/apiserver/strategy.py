@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from eso_core.testing.apiserver.errors import FieldError, StatusError, bad_request
@@ -44,7 +45,7 @@ class Call:
     @property
     def timestamp(self) -> str:
         """The request's time as metadata shows it, in whole seconds."""
-        return self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return _whole_seconds(self.now.replace(microsecond=0))
 
     def warn(self, text: str) -> None:
         if text not in self.warnings:
@@ -141,6 +142,11 @@ class Strategy:
         """The refusal of a field selector key."""
         known = 'only "metadata.name", "metadata.namespace"'
         return bad_request(f"{quote(key)} is not a known field selector: {known}")
+
+
+@lru_cache(maxsize=8)
+def _whole_seconds(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class DecodeFailure(Exception):
