@@ -265,6 +265,39 @@ def test_values_that_do_not_fit_the_schema_are_refused(widgets: Widgets, spec: A
     assert caught.value.message == f"failed to create typed patch object (/w; t/v1, Kind=Widget): {problem}"
 
 
+def test_a_live_object_that_does_not_fit_todays_schema_is_named(widget: dict[str, Any]) -> None:
+    """It was stored under an older one; nothing can be merged into it."""
+    live = {"apiVersion": "t/v1", "kind": "Widget", "metadata": {"name": "w", "namespace": "n"}, "spec": {"color": 5}}
+    widgets = Widgets(widget)
+    widgets.live = live
+    with pytest.raises(StatusError) as caught:
+        widgets.put({"color": "red"})
+    assert caught.value.message == (
+        "failed to create typed live object (n/w; t/v1, Kind=Widget): "
+        ".spec.color: expected string, got &value.valueUnstructured{Value:5}"
+    )
+
+
+def test_a_merged_object_that_cannot_be_decoded_is_refused() -> None:
+    """What the schema lets pass may still be no base64, no time, or too big."""
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"k": "!"}}
+    with pytest.raises(StatusError) as caught:
+        apply(
+            None,
+            secret,
+            manager="m",
+            api_version="v1",
+            kind="Secret",
+            time="t",
+            schema=schemas.schema_for("", "v1", "Secret"),
+        )
+    assert (caught.value.code, caught.value.message) == (
+        500,
+        "failed to convert new object (/s; /v1, Kind=Secret) to proper version: unable to convert unstructured object "
+        "to /v1, Kind=Secret: error decoding from json: illegal base64 data at input byte 0",
+    )
+
+
 def test_a_list_item_without_any_key_is_refused(widget: dict[str, Any]) -> None:
     """With a default at least one key is there; without one the item cannot be named."""
     schema = copy.deepcopy(widget)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from eso_core.testing.apiserver.builtin import schemas
+from eso_core.testing.apiserver.builtin.gotime import BadTime, parse_micro_time, parse_time
 from eso_core.testing.apiserver.builtin.typetable import Field, FieldType, Type
 from eso_core.testing.apiserver.schema import gotext
 
@@ -21,11 +22,6 @@ JsonObject = dict[str, Any]
 
 _ALPHABET: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 _BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", re.ASCII)
-_TIME: Final = re.compile(
-    r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:[.,]\d+)?"
-    r"(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
-    re.ASCII,
-)
 _QUANTITY_TEXT: Final = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
 _QUANTITY: Final = re.compile(_QUANTITY_TEXT, re.ASCII)
 _LIMITS: Final = {"int32": 1 << 31, "int64": 1 << 63}
@@ -148,7 +144,7 @@ def _value(owner: Type, kind: FieldType, value: Any, path: str, shown: str, unkn
             raise WrongType(problem)
         return value.replace("\n", "").replace("\r", "") if "\n" in value or "\r" in value else value
     elif base in ("time", "microtime"):
-        return decode_time(value)
+        return decode_time(base, value)
     elif base == "strings":
         if not isinstance(value, list):
             raise _mismatch(owner, path, value, kind.go)
@@ -175,19 +171,14 @@ def _integer(owner: Type, kind: FieldType, value: Any, path: str) -> Any:
     return value
 
 
-def decode_time(value: Any) -> str:
-    """A time in RFC 3339 form. Raises `WrongType`."""
+def decode_time(base: str, value: Any) -> str:
+    """A ``time`` or ``microtime`` in the server's form. Raises `WrongType`."""
     if not isinstance(value, str):
         raise WrongType(f"json: cannot unmarshal {_json_type(value)} into Go value of type string")
-    if not _TIME.fullmatch(value):
-        layout = "2006-01-02T15:04:05Z07:00"
-        head = next((digits for digits in range(4, 0, -1) if value[:digits].isdigit()), 0)
-        rest, want = (value, "2006") if head < 4 else (value[4:], "-")
-        quoted = gotext.quote(value)
-        raise WrongType(
-            f"parsing time {quoted} as {gotext.quote(layout)}: cannot parse {gotext.quote(rest)} as {gotext.quote(want)}"
-        )
-    return value
+    try:
+        return parse_time(value) if base == "time" else parse_micro_time(value)
+    except BadTime as error:
+        raise WrongType(str(error)) from error
 
 
 def _quantity(value: Any) -> str:

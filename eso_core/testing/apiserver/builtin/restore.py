@@ -63,7 +63,7 @@ def _value_problem(kind: FieldType, value: Any) -> str:
         return f"error decoding from json: {text}" if text else ""
     if base in ("time", "microtime"):
         try:
-            decode_time(value)
+            decode_time(base, value)
         except WrongType as error:
             return str(error)
     return ""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eso_core.testing.apiserver import errors
+from eso_core.testing.apiserver.builtin import restore
 from eso_core.testing.apiserver.errors import StatusError
 from eso_core.testing.apiserver.managedfields import fieldset, lastapplied, typed
 from eso_core.testing.apiserver.managedfields.atoms import STRIPPED, ObjectSchema, compile_schema
@@ -96,6 +97,8 @@ def apply(
     _check(applied, api_version, kind, compiled)
     base = {"apiVersion": api_version, "kind": kind, **(compiled.empty if live is None else live)}
     base.setdefault("metadata", {})
+    if live is not None:
+        _check_live(base, compiled)
     managed = parse(base["metadata"].get("managedFields"), trusted=True)
     if managed is None:
         raise errors.unknown_failure("failed to decode managed fields: invalid managedFields")
@@ -113,6 +116,8 @@ def apply(
             raise
         forced = _Request(compiled, api_version, request.actor, time, ignored, True)
         merged, managed = _merge(base, applied, managed, forced)
+    if merged != base:
+        _check_result(merged, applied, compiled)
     # A configuration without metadata may take all of it away; what must be there is checked later.
     merged = {**merged, "metadata": merged.get("metadata") or {}}
     merged = lastapplied.refresh(merged, applied, manager)
@@ -124,18 +129,47 @@ def apply(
 
 def _check(applied: JsonObject, api_version: str, kind: str, schema: ObjectSchema) -> None:
     sent_version, sent_kind = applied.get("apiVersion") or "", applied.get("kind") or ""
-    group, _, version = sent_version.rpartition("/") if isinstance(sent_version, str) else ("", "", "")
     if (sent_version, sent_kind) != (api_version, kind):
+        group, _, version = str(sent_version).rpartition("/")
         raise errors.bad_request(f"invalid object type: {group}/{version}, Kind={sent_kind}")
     metadata = applied.get("metadata")
     if isinstance(metadata, dict) and metadata.get("managedFields") is not None:
         raise errors.bad_request("metadata.managedFields must be nil")
     found = typed.problems(schema.root, applied)
     if found:
-        text = found[0] if len(found) == 1 else "\n  ".join(["errors:", *found])
-        named = metadata if isinstance(metadata, dict) else {}
-        subject = f"{named.get('namespace') or ''}/{named.get('name') or ''}; {group}/{version}, Kind={kind}"
-        raise errors.unknown_failure(f"failed to create typed patch object ({subject}): {text}")
+        raise errors.unknown_failure(f"failed to create typed patch object ({_subject(applied)}): {_joined(found)}")
+
+
+def _check_live(live: JsonObject, schema: ObjectSchema) -> None:
+    """An object stored under an older schema may not fit today's."""
+    found = typed.problems(schema.root, live, allow_duplicates=True)
+    if found:
+        raise errors.unknown_failure(f"failed to create typed live object ({_subject(live)}): {_joined(found)}")
+
+
+def _check_result(merged: JsonObject, applied: JsonObject, schema: ObjectSchema) -> None:
+    """A merged object of a built-in kind must be one that the server can decode."""
+    problem = restore.problem(schema.builtin, merged) if schema.builtin is not None else ""
+    if problem:
+        raise errors.unknown_failure(
+            f"failed to convert new object ({_subject(applied)}) to proper version: "
+            f"unable to convert unstructured object to {_gvk(applied)}: {problem}"
+        )
+
+
+def _joined(problems: list[str]) -> str:
+    return problems[0] if len(problems) == 1 else "\n  ".join(["errors:", *problems])
+
+
+def _gvk(obj: JsonObject) -> str:
+    group, _, version = str(obj.get("apiVersion") or "").rpartition("/")
+    return f"{group}/{version}, Kind={obj.get('kind') or ''}"
+
+
+def _subject(obj: JsonObject) -> str:
+    metadata = obj.get("metadata")
+    named = metadata if isinstance(metadata, dict) else {}
+    return f"{named.get('namespace') or ''}/{named.get('name') or ''}; {_gvk(obj)}"
 
 
 def _merge(live: JsonObject, applied: JsonObject, managed: Managed, request: _Request) -> tuple[JsonObject, Managed]:

@@ -10,6 +10,8 @@ from collections import OrderedDict
 from typing import Any, Final
 
 from eso_core.testing.apiserver.builtin import schemas
+from eso_core.testing.apiserver.builtin.decode import normalize
+from eso_core.testing.apiserver.builtin.typetable import Type
 from eso_core.testing.apiserver.managedfields.fieldset import Node, field_set
 
 __all__ = ["ABSENT", "Atom", "ListAtom", "MapAtom", "ObjectSchema", "compile_schema", "deduce"]
@@ -115,16 +117,16 @@ STRIPPED: Final[Node] = field_set(*_STRIPPED)
 class ObjectSchema:
     """A compiled schema of a kind. ``empty`` is a new object of it before anything is set.
 
-    ``fixed`` tells that the kind is built in, so that no entry can come from an older schema.
+    ``builtin`` is the type of a built-in kind; none of its entries can come from an older schema.
     """
 
-    __slots__ = ("empty", "fixed", "root", "source")
+    __slots__ = ("builtin", "empty", "root", "source")
 
-    def __init__(self, source: JsonObject, root: Atom, empty: JsonObject, fixed: bool) -> None:
+    def __init__(self, source: JsonObject, root: Atom, empty: JsonObject, builtin: Type | None) -> None:
         self.source = source
         self.root = root
         self.empty = empty
-        self.fixed = fixed
+        self.builtin = builtin
 
 
 _CACHE: Final[OrderedDict[int, ObjectSchema]] = OrderedDict()
@@ -145,17 +147,15 @@ def compile_schema(openapi: JsonObject) -> ObjectSchema:
         root = compiler.atom(_with_object_fields(openapi), False)
         empty: JsonObject = {}
     else:
-        from eso_core.testing.apiserver.builtin.decode import normalize
-
         root = compiler.atom(openapi, False)
         empty = normalize(builtin, {})
-    compiled = _CACHE[id(openapi)] = ObjectSchema(openapi, root, empty, builtin is not None)
+    compiled = _CACHE[id(openapi)] = ObjectSchema(openapi, root, empty, builtin)
     if len(_CACHE) > _CACHE_SIZE:
         _CACHE.popitem(last=False)
     return compiled
 
 
-def _builtin_type(openapi: JsonObject) -> Any:
+def _builtin_type(openapi: JsonObject) -> Type | None:
     for gvk in openapi.get("x-kubernetes-group-version-kind", ()):
         found = schemas.type_for(gvk["group"], gvk["version"], gvk["kind"])
         if found is not None and schemas.components().get(found.name) is openapi:

@@ -127,7 +127,7 @@ def updated(
 
 def current(managed: Managed, schema: ObjectSchema) -> Managed:
     """The entries as today's schema has it: what is below values that have become atomic is taken together."""
-    if schema.fixed:
+    if schema.builtin is not None:
         return managed
     return {
         manager: Entry(typed.collapse(schema.root, entry.fields), entry.api_version, entry.time)
