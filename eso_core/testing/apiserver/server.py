@@ -8,7 +8,7 @@ import logging
 import os
 import secrets
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -24,7 +24,7 @@ from eso_core.testing.apiserver.authn.authenticator import Authenticator
 from eso_core.testing.apiserver.authn.impersonation import impersonate, wanted_user
 from eso_core.testing.apiserver.authn.secret_tokens import SecretTokenController
 from eso_core.testing.apiserver.authn.tokens import ISSUER, TokenIssuer, TokenRefused
-from eso_core.testing.apiserver.authn.user import User
+from eso_core.testing.apiserver.authn.user import AUTHENTICATED, User
 from eso_core.testing.apiserver.authz.aggregation import AggregationController
 from eso_core.testing.apiserver.authz.attributes import Attributes
 from eso_core.testing.apiserver.authz.authorizer import RbacAuthorizer, resource_attributes
@@ -178,7 +178,7 @@ class ApiServer:
         self._tokens = TokenIssuer(self._store, self._clock, self._service_account_key, self._keep_key)
         static = options.static_tokens(self.token)
         self._authenticator = Authenticator(static, anonymous=options.anonymous, tokens=self._token_user)
-        reviews = Reviews(self._store, self._clock, self._rbac, self._tokens, static.get)
+        reviews = Reviews(self._store, self._clock, self._rbac, self._tokens, self._authenticator.static_user)
         tables = TableView(self._clock.now, BUILTIN_COLUMNS)
         limits = WatchLimits(options.bookmark_interval)
         reading = Reading(self._store, self._clock, tables, limits, self._converter, self._spawn)
@@ -278,8 +278,14 @@ class ApiServer:
         host = f"[{self._options.host}]" if ":" in self._options.host else self._options.host
         return f"{scheme}://{host}:{self._port}"
 
-    def kubeconfig(self) -> JsonObject:
-        """A kubeconfig of the administrator."""
+    def add_user(self, name: str, groups: Iterable[str] = ()) -> JsonObject:
+        """A kubeconfig of another user, with a token of its own; what it may do is up to RBAC."""
+        token = secrets.token_urlsafe(24)
+        self._authenticator.add(token, User(name, groups=(*groups, AUTHENTICATED)))
+        return self.kubeconfig(token)
+
+    def kubeconfig(self, token: str = "") -> JsonObject:
+        """A kubeconfig of the administrator, or of the user that a token belongs to."""
         cluster: JsonObject = {"server": self.url}
         if self._certificates is not None:
             cluster["certificate-authority-data"] = base64.b64encode(self._certificates.ca_cert.encode()).decode()
@@ -287,7 +293,7 @@ class ApiServer:
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "local", "cluster": cluster}],
-            "users": [{"name": "admin", "user": {"token": self.token}}],
+            "users": [{"name": "admin", "user": {"token": token or self.token}}],
             "contexts": [{"name": "local", "context": {"cluster": "local", "user": "admin"}}],
             "current-context": "local",
         }

@@ -25,6 +25,14 @@ class Authenticator:
         self._tokens = tokens
         self._certificates: dict[bytes, User] = {}
 
+    def add(self, token: str, user: User) -> None:
+        """Accept one more static token."""
+        self._static[token] = user
+
+    def static_user(self, token: str) -> User | None:
+        """The user of a static token, or None when it is not one."""
+        return self._static.get(token)
+
     def user(self, request: Request) -> User:
         """Who asks. Raises `StatusError` 401 for a bad token, or for no credentials when those are demanded."""
         header = request.header("authorization")
