@@ -13,6 +13,7 @@ from eso_core.testing.apiserver.rest.delete import Deleter
 from eso_core.testing.apiserver.rest.options import IGNORE, DeleteOptions, WriteOptions
 from eso_core.testing.apiserver.rest.write import Writer, Written
 from eso_core.testing.apiserver.storage.entry import Entry
+from eso_core.testing.apiserver.storage.store import Store
 from eso_core.testing.apiserver.strategy import Call
 
 JsonObject = dict[str, Any]
@@ -37,7 +38,10 @@ def run_now(coroutine: Coroutine[Any, Any, T] | Awaitable[T]) -> T:
 class InternalCalls:
     """Creates, updates and deletes objects in the name of the server. Admission webhooks are not asked."""
 
-    def __init__(self, registry: ResourceRegistry, writer: Writer, deleter: Deleter, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, registry: ResourceRegistry, writer: Writer, deleter: Deleter, clock: Clock
+    ) -> None:
+        self._store = store
         self._registry = registry
         self._writer = writer
         self._deleter = deleter
@@ -108,6 +112,13 @@ class InternalCalls:
         except StatusError as error:
             if error.reason not in ("NotFound", "Conflict"):
                 raise
+
+    def delete_older(self, plural: str, limit: float) -> None:
+        """Delete the core objects of one sort that were last written before ``limit`` (monotonic seconds)."""
+        resource = self._find("", "v1", plural)
+        old = [entry for entry in self._store.table(resource.path).entries() if entry.written < limit]
+        for entry in old:
+            self.delete(resource, entry)
 
     def change(
         self, resource: ResourceType, entry: Entry, change: Callable[[JsonObject], JsonObject]

@@ -43,7 +43,9 @@ class ServerMetrics:
             "group, version, resource, scope, component, and HTTP response code.",
             "# TYPE apiserver_request_total counter",
         ]
-        lines += [_line("apiserver_request_total", _labels(key), count) for key, count in sorted(self._requests.items())]
+        lines += [
+            _line("apiserver_request_total", _labels(key), count) for key, count in sorted(self._requests.items())
+        ]
         lines += [
             "# HELP apiserver_storage_objects Number of stored objects at the time of the request.",
             "# TYPE apiserver_storage_objects gauge",

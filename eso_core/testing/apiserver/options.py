@@ -20,7 +20,9 @@ class ApiServerOptions:
     ``tokens`` maps further static bearer tokens to users. ``state_file`` keeps objects and keys over restarts;
     ``snapshot`` is a state to begin with, and excludes ``state_file``. ``audit_log`` gets one JSON line per request.
     ``max_body`` is in bytes, ``bookmark_interval`` and ``window_age`` (how long changes can be resumed from) in
-    seconds, ``request_log`` is how many requests `ApiServer.requests` remembers. Raises `ValueError` for values out of
+    seconds, ``request_log`` is how many requests `ApiServer.requests` remembers. More than ``max_in_flight``
+    requests that wait for webhooks are answered 429. Events are deleted ``event_ttl`` seconds after their last write;
+    0 keeps them. Raises `ValueError` for values out of
     range.
     """
 
@@ -40,6 +42,8 @@ class ApiServerOptions:
     window_age: float = 75.0
     window_changes: int = 102_400
     request_log: int = 10_000
+    max_in_flight: int = 600
+    event_ttl: float = 3600.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -48,7 +52,7 @@ class ApiServerOptions:
             raise ValueError("starting the API server: state_file and snapshot: give one of them")
         if self.max_body < 1024:
             raise ValueError(f"starting the API server: max_body is {self.max_body}: use at least 1024")
-        if self.bookmark_interval <= 0 or self.window_age < 0 or self.window_changes < 1:
+        if self.bookmark_interval <= 0 or self.window_age < 0 or self.window_changes < 1 or self.event_ttl < 0:
             raise ValueError("starting the API server: intervals and window sizes must be positive")
 
     def static_tokens(self, admin_token: str) -> dict[str, User]:

@@ -17,7 +17,7 @@ from typing import Any, Final
 import orjson
 import yaml
 
-from eso_core.aio import TaskScope
+from eso_core.aio import TaskScope, Timer
 from eso_core.testing.apiserver.admission.chain import AdmissionChain
 from eso_core.testing.apiserver.admission.webhooks import Webhooks
 from eso_core.testing.apiserver.authn.authenticator import Authenticator
@@ -65,6 +65,7 @@ from eso_core.testing.apiserver.webhook_client import WebhookClient
 
 JsonObject = dict[str, Any]
 
+_HOUSEKEEPING: Final = 30.0
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -78,6 +79,7 @@ class ApiServer:
         self._state: StateFile | None = None
         self._audit: Appender | None = None
         self._service_account_key = ""
+        self._timer: Timer | None = None
         self._certificates: Certificates | None = None
         self._listener: asyncio.Server | None = None
         self._connections = Connections()
@@ -100,7 +102,7 @@ class ApiServer:
         admission = AdmissionChain(self._rbac, Webhooks(self._store, self._webhook_client))
         self._writer = Writer(self._store, admission, self._converter, lambda name: self._namespaces.phase(name))
         self._deleter = Deleter(self._store, admission, self._converter)
-        self._calls = InternalCalls(self._registry, self._writer, self._deleter, self._clock)
+        self._calls = InternalCalls(self._store, self._registry, self._writer, self._deleter, self._clock)
         self._definitions = DefinitionController(self._store, self._registry, self._calls, self._soon)
         self._gc = GarbageCollector(self._store, self._registry, self._calls, self._soon)
         self._namespaces = NamespaceController(self._store, self._registry, self._calls, self._ca_pem, self._soon)
@@ -152,7 +154,17 @@ class ApiServer:
             self._resources,
             self._finished,
             self._spawn,
+            options.max_in_flight,
         )
+        self._housekeeping()
+
+    def _housekeeping(self) -> None:
+        """Drop what has aged: history that nobody can resume from, Events."""
+        self._store.trim()
+        ttl = self._options.event_ttl
+        if ttl:
+            self._calls.delete_older("events", self._clock.monotonic() - ttl)
+        self._timer = self._clock.call_later(_HOUSEKEEPING, self._housekeeping)
 
     def _load_state(self) -> None:
         """Objects and secrets of an earlier run, or new secrets."""
@@ -370,6 +382,8 @@ class ApiServer:
     async def aclose(self) -> None:
         """Stop: open watches and connections end."""
         self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
         if self._listener is not None:
             self._listener.close()
         self._connections.close()

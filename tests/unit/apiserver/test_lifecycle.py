@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from eso_core.testing.apiserver.options import ApiServerOptions
 from eso_core.testing.apiserver.server import ApiServer
+from eso_core.testing.clock import FakeClock
 from tests.unit.apiserver.conftest import Caller, config_map
 
 JsonObject = dict[str, Any]
@@ -140,3 +142,18 @@ async def test_what_every_namespace_has_comes_back(call: Caller, server: ApiServ
 async def test_the_first_namespaces_cannot_be_deleted(call: Caller, name: str) -> None:
     """T-46: 403."""
     assert (await call("DELETE", f"/api/v1/namespaces/{name}")).status == 403
+
+
+async def test_events_go_an_hour_after_their_last_write() -> None:
+    """T-51: as soon as the server tidies up."""
+    clock = FakeClock()
+    async with await ApiServer.start(ApiServerOptions(tls=False, clock=clock)) as server:
+        call = Caller(server)
+        path = "/api/v1/namespaces/default/events"
+        for name in ("old", "renewed"):
+            target = {"kind": "ConfigMap", "name": "a", "namespace": "default"}
+            await call("POST", path, {"metadata": {"name": name}, "involvedObject": target})
+        await clock.advance(3000)
+        await call("PATCH", f"{path}/renewed", {"count": 2}, type=MERGE)
+        await clock.advance(900)
+        assert [item["metadata"]["name"] for item in (await call("GET", path)).body["items"]] == ["renewed"]

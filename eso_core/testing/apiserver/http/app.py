@@ -49,6 +49,7 @@ class Application:
         resources: ResourceHandlers,
         finished: Callable[[Exchange], None],
         spawn: Callable[[Coroutine[Any, Any, None]], object],
+        max_in_flight: int,
     ) -> None:
         self._clock = clock
         self._authenticate = authenticate
@@ -57,6 +58,8 @@ class Application:
         self._resources = resources
         self._finished = finished
         self._spawn = spawn
+        self._max_in_flight = max_in_flight
+        self._in_flight = 0
 
     def __call__(self, request: Request, respond: Callable[[Answer], None]) -> None:
         """Answer a request, at once unless it needs something from outside (a webhook)."""
@@ -71,15 +74,23 @@ class Application:
             self._finished(exchange)
             respond(answer)
 
-        coroutine = self._answer(request, exchange)
-        outcome = step(coroutine)
+        if self._in_flight >= self._max_in_flight:
+            text = b"Too many requests, please try again later.\n"
+            finish(Response(429, text, TEXT, [("Retry-After", "1")]))
+            return
+        outcome = step(self._answer(request, exchange))
         if isinstance(outcome, Suspended):
             self._spawn(self._later(outcome, finish))
         else:
             finish(outcome)
 
     async def _later(self, suspended: Suspended[Answer], finish: Callable[[Answer], None]) -> None:
-        finish(await suspended)
+        self._in_flight += 1
+        try:
+            answer = await suspended
+        finally:
+            self._in_flight -= 1
+        finish(answer)
 
     async def _answer(self, request: Request, exchange: Exchange) -> Answer:
         try:

@@ -16,10 +16,22 @@ class Entry:
 
     Immutable by convention; a write makes a new one. ``body`` starts with ``{"apiVersion":…,"kind":…,`` and carries
     ``metadata.resourceVersion``. ``tag`` names the schema the object was written under; a read under another schema
-    prunes and defaults the object again. ``converted`` keeps other versions that a webhook has made of it.
+    prunes and defaults the object again. ``converted`` keeps other versions that a webhook has made of it; ``written`` is when it was written (monotonic seconds).
     """
 
-    __slots__ = ("body", "converted", "key", "labels", "name", "namespace", "owners", "revision", "tag", "uid")
+    __slots__ = (
+        "body",
+        "converted",
+        "key",
+        "labels",
+        "name",
+        "namespace",
+        "owners",
+        "revision",
+        "tag",
+        "uid",
+        "written",
+    )
 
     def __init__(
         self,
@@ -42,6 +54,7 @@ class Entry:
         self.body = body
         self.tag = tag
         self.converted: dict[str, bytes] | None = None
+        self.written = 0.0
 
     def decode(self) -> JsonObject:
         """A fresh copy of the object."""

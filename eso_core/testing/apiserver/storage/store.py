@@ -102,12 +102,14 @@ class Table:
 
     def restore(self, entry: Entry) -> None:
         """Put back an entry read from a state file: no revision, no event."""
+        entry.written = self._store.monotonic()
         if entry.key not in self._entries:
             insort(self._keys, entry.key)
         self._entries[entry.key] = entry
 
     def _record(self, entry: Entry, previous: Entry | None, *, deleted: bool) -> None:
-        change = Change(entry.revision, entry, previous, deleted, self._store.monotonic())
+        entry.written = self._store.monotonic()
+        change = Change(entry.revision, entry, previous, deleted, entry.written)
         self.window.append(change)
         for watcher in list(self.watchers):
             watcher.on_change(change)
