@@ -159,7 +159,8 @@ class Cache:
         gvk = gvk_of_kind(kind)
         whole = self._informers.get((gvk, False, view))
         if isinstance(kind, Partial):
-            return self._informers.get((gvk, True, view)) or whole
+            partial = self._informers.get((gvk, True, view))
+            return whole if partial is None else partial  # not "or": an informer without objects has length 0
         return whole
 
     def informers(self) -> _Informers:

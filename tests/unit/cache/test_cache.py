@@ -71,6 +71,15 @@ async def test_a_kind_is_read_as_dict_typed_or_metadata_from_one_informer(
     assert len(server.requests) == 1
 
 
+async def test_an_informer_without_objects_still_serves(cache: Cache) -> None:
+    """R-50: metadata and views of a kind are found before their first object, although an empty informer has length 0."""
+    cache.register(InformerSpec(Partial(CONFIG_MAP)))
+    cache.register(InformerSpec(CONFIG_MAP, view="v"))
+    assert cache.peek(Partial(CONFIG_MAP), KEY) is None
+    assert cache.peek(CONFIG_MAP, KEY, view="v") is None
+    assert cache.find(CONFIG_MAP) is None
+
+
 async def test_list_items_get_the_type_that_lists_leave_out(
     cache: Cache, spec: InformerSpec, scope: TaskScope, clock: FakeClock, server: Any
 ) -> None:
