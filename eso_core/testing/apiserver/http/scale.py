@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from eso_core.testing.apiserver import errors
+from eso_core.testing.apiserver import errors, managedfields
 from eso_core.testing.apiserver.builtin import schemas
 from eso_core.testing.apiserver.builtin.decode import WrongType, decode, normalize
 from eso_core.testing.apiserver.errors import StatusError, bad_request
@@ -13,6 +13,7 @@ from eso_core.testing.apiserver.http.accept import negotiate
 from eso_core.testing.apiserver.http.message import YAML, Request, Response, warning_headers
 from eso_core.testing.apiserver.resources import ScalePaths
 from eso_core.testing.apiserver.rest import body as bodies
+from eso_core.testing.apiserver.rest import ownership
 from eso_core.testing.apiserver.rest import patch as patches
 from eso_core.testing.apiserver.rest.options import STRICT
 from eso_core.testing.apiserver.rest.view import encode_object, to_yaml
@@ -77,6 +78,8 @@ class ScaleHandler:
 
     async def write(self, request: Request, call: Call, paths: ScalePaths) -> Response:
         """PUT or PATCH. Raises `StatusError`."""
+        if request.method == "PATCH" and bodies.media_type(request.header("content-type")) == patches.APPLY:
+            return await self._apply(request, call, paths)
         change = self._replacement(request, call) if request.method == "PUT" else self._patch(request, call)
 
         def transform(live: JsonObject) -> JsonObject:
@@ -88,6 +91,28 @@ class ScaleHandler:
             return {**wanted, "metadata": {**meta, "resourceVersion": version} if version else meta}
 
         written = await self._writer.update(call, transform, patching=True)
+        return self._answer(request, scale_of(written.obj, paths), call.warnings)
+
+    async def _apply(self, request: Request, call: Call, paths: ScalePaths) -> Response:
+        """Server-side apply of a Scale: an apply of the object that names nothing but its replica count."""
+        applied = patches.read_applied(call, request.body, "autoscaling/v1", "Scale")
+        schema = schemas.schema_for("autoscaling", "v1", "Scale")
+
+        def transform(live: JsonObject) -> JsonObject:
+            managedfields.check_applied(applied.value, "autoscaling/v1", "Scale", schema)
+            meta = dict(applied.value.get("metadata") or {})
+            parent: JsonObject = {"apiVersion": call.api_version, "kind": call.resource.kind}
+            parent["metadata"] = {
+                key: meta[key] for key in ("name", "namespace", "uid", "resourceVersion") if key in meta
+            }
+            replicas = nested(applied.value, "spec.replicas")
+            if replicas is not None:
+                parent = _with(parent, paths.spec, replicas)
+            merged = ownership.apply(call, live, parent)
+            applied.check_strict(call)
+            return merged
+
+        written = await self._writer.update(call, transform, applied=True, patching=True)
         return self._answer(request, scale_of(written.obj, paths), call.warnings)
 
     @staticmethod
@@ -110,8 +135,6 @@ class ScaleHandler:
 
     def _patch(self, request: Request, call: Call) -> Change:
         media = patches.check_patch_media(request.header("content-type"), custom=True)
-        if media == patches.APPLY:
-            media = patches.MERGE
         change = patches.Change(call, media, request.body)
 
         def apply(live: JsonObject) -> JsonObject:

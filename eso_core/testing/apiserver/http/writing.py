@@ -17,6 +17,7 @@ from eso_core.testing.apiserver.http.route import Target
 from eso_core.testing.apiserver.http.scale import ScaleHandler
 from eso_core.testing.apiserver.http.table import TableView
 from eso_core.testing.apiserver.rest import patch as patches
+from eso_core.testing.apiserver.rest.body import media_type
 from eso_core.testing.apiserver.rest.delete import Deleter
 from eso_core.testing.apiserver.rest.options import WriteOptions, delete_options, list_options, write_options
 from eso_core.testing.apiserver.rest.read import Reader, selection
@@ -141,7 +142,9 @@ class Writing:
             )
             return self._scale.get(asked.request, obj, paths)
         kind = "UpdateOptions" if verb == "update" else "PatchOptions"
-        call = asked.call(write_options(asked.request.query, kind))
+        media = media_type(asked.request.header("content-type"))
+        applying = verb == "patch" and media == patches.APPLY
+        call = asked.call(write_options(asked.request.query, kind, apply=applying))
         return await _warned(call, self._scale.write(asked.request, call, paths))
 
 

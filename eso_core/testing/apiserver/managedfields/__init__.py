@@ -6,8 +6,8 @@ configuration and changes the entries accordingly. Both are pure: objects in, ob
 
 from __future__ import annotations
 
-from eso_core.testing.apiserver.managedfields.apply import ApplyConflict, apply
+from eso_core.testing.apiserver.managedfields.apply import ApplyConflict, apply, check_applied
 from eso_core.testing.apiserver.managedfields.fieldset import field_set
 from eso_core.testing.apiserver.managedfields.update import keep_times, record_update
 
-__all__ = ["ApplyConflict", "apply", "field_set", "keep_times", "record_update"]
+__all__ = ["ApplyConflict", "apply", "check_applied", "field_set", "keep_times", "record_update"]

@@ -16,7 +16,7 @@ from eso_core.testing.apiserver.managedfields.merging import merge, name_fields,
 from eso_core.testing.apiserver.managedfields.ownership import conflicts, without_changed
 from eso_core.testing.apiserver.managedfields.update import current, difference_of, updated
 
-__all__ = ["ApplyConflict", "apply"]
+__all__ = ["ApplyConflict", "apply", "check_applied"]
 
 JsonObject = dict[str, Any]
 
@@ -94,7 +94,7 @@ def apply(
         StatusError: 400 for a wrong kind or version, 500 for values that do not fit the schema.
     """
     compiled = compile_schema(schema)
-    _check(applied, api_version, kind, compiled)
+    check_applied(applied, api_version, kind, schema)
     base = {"apiVersion": api_version, "kind": kind, **(compiled.empty if live is None else live)}
     base.setdefault("metadata", {})
     if live is not None:
@@ -127,7 +127,8 @@ def apply(
     return {**merged, "metadata": metadata}
 
 
-def _check(applied: JsonObject, api_version: str, kind: str, schema: ObjectSchema) -> None:
+def check_applied(applied: JsonObject, api_version: str, kind: str, schema: JsonObject) -> None:
+    """Refuse a configuration of another kind or with values that do not fit the schema. Raises `StatusError`."""
     sent_version, sent_kind = applied.get("apiVersion") or "", applied.get("kind") or ""
     if (sent_version, sent_kind) != (api_version, kind):
         group, _, version = str(sent_version).rpartition("/")
@@ -135,7 +136,7 @@ def _check(applied: JsonObject, api_version: str, kind: str, schema: ObjectSchem
     metadata = applied.get("metadata")
     if isinstance(metadata, dict) and metadata.get("managedFields") is not None:
         raise errors.bad_request("metadata.managedFields must be nil")
-    found = typed.problems(schema.root, applied)
+    found = typed.problems(compile_schema(schema).root, applied)
     if found:
         raise errors.unknown_failure(f"failed to create typed patch object ({_subject(applied)}): {_joined(found)}")
 

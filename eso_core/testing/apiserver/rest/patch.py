@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from eso_core.meta import jsonpatch, mergepatch
@@ -55,10 +56,11 @@ class Patcher:
 
     async def apply(self, call: Call, text: bytes) -> Written:
         """Server-side apply: creates the object when it is absent."""
-        applied = _read_applied(call, text)
+        applied = read_applied(call, text, call.api_version, call.resource.kind)
         key = f"{call.namespace}/{call.name}" if call.resource.namespaced else call.name
         if self._writer.table(call).get(key) is None and not call.subresource:
-            obj = ownership.apply(call, None, applied)
+            obj = ownership.apply(call, None, applied.value)
+            applied.check_strict(call)
             meta = obj["metadata"]
             meta["name"] = call.name
             if call.resource.namespaced:
@@ -74,34 +76,44 @@ class Patcher:
         return await self._writer.update(call, lambda live: _apply_to(call, live, applied), applied=True, patching=True)
 
 
-def _apply_to(call: Call, live: JsonObject, applied: JsonObject) -> JsonObject:
-    merged = ownership.apply(call, live, applied)
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A configuration as the client sent it. ``duplicates`` tells of keys given twice; empty when there are none."""
+
+    value: JsonObject
+    duplicates: str
+
+    def check_strict(self, call: Call) -> None:
+        """Refuse doubled keys under strict validation, which comes after the merge. Raises `StatusError` 400."""
+        if self.duplicates and call.options.field_validation == STRICT:
+            raise bad_request(f"error strict decoding YAML: {self.duplicates}")
+
+
+def _apply_to(call: Call, live: JsonObject, applied: Applied) -> JsonObject:
+    merged = ownership.apply(call, live, applied.value)
+    applied.check_strict(call)
     return decode_patched(call, merged, strict=False)
 
 
-def _read_applied(call: Call, text: bytes) -> JsonObject:
+def read_applied(call: Call, text: bytes, api_version: str, kind: str) -> Applied:
+    """The configuration in the body of an apply. Raises `StatusError` 400."""
     try:
         parsed = bodies.parse_yaml(text)
     except Unreadable as error:
         raise bad_request(f"error decoding YAML: error converting YAML to JSON: {error}") from error
-    value = parsed.value
-    if parsed.duplicates and call.options.field_validation == STRICT:
-        problem = f"error converting YAML to JSON: {', '.join(parsed.duplicates)}"
-        raise bad_request(f"error strict decoding YAML: {problem}")
-    if value is None:
-        value = {}
+    value = {} if parsed.value is None else parsed.value
     if not isinstance(value, dict):
         name = _go_type(value)
         problem = f"json: cannot unmarshal {name} into Go value of type map[string]interface {{}}"
         raise bad_request(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {problem}")
-    api_version, kind = value.get("apiVersion", ""), value.get("kind", "")
-    if api_version != call.api_version or kind != call.resource.kind:
-        shown = api_version if "/" in str(api_version) else f"/{api_version}"
-        raise bad_request(f"invalid object type: {shown}, Kind={kind}")
-    meta = value.get("metadata")
-    if isinstance(meta, dict):
+    sent_version, sent_kind = value.get("apiVersion", ""), value.get("kind", "")
+    if sent_version != api_version or sent_kind != kind:
+        shown = sent_version if "/" in str(sent_version) else f"/{sent_version}"
+        raise bad_request(f"invalid object type: {shown}, Kind={sent_kind}")
+    if isinstance(value.get("metadata"), dict):
         check_identity(call, value, name_required=False)
-    return value
+    duplicates = f"error converting YAML to JSON: {', '.join(parsed.duplicates)}" if parsed.duplicates else ""
+    return Applied(value, duplicates)
 
 
 class Change:
