@@ -113,6 +113,10 @@ class Informer:
         """Whether a watch that should have heard from the server has not for more than `limit` seconds."""
         return any(shard.driver.silent_beyond(limit) for shard in self._shards.values())
 
+    def __bool__(self) -> bool:
+        """True: an informer is there also while it holds nothing, so `found or other` means what it says."""
+        return True
+
     def __len__(self) -> int:
         return sum(len(shard.store) for shard in self._shards.values())
 
