@@ -195,7 +195,9 @@ def test_a_list_that_became_atomic_is_owned_whole(widget: dict[str, Any]) -> Non
     assert owned(changed)["m"] == {"f:spec": {".": {}, "f:tags": {}}}
 
 
-@pytest.mark.parametrize(("old", "new"), [(1, "1"), ("x", {"a": 1}), ([1], {"a": 1}), (None, {"a": 1})])
+@pytest.mark.parametrize(
+    ("old", "new"), [(1, "1"), (1, True), ("x", {"a": 1}), ([1], {"a": 1}), ([0], [False]), (None, {"a": 1})]
+)
 def test_values_that_change_their_type_belong_to_the_updater(widget: dict[str, Any], old: Any, new: Any) -> None:
     """In free-form fields a value may turn into another type."""
     live = record(None, {"metadata": {}, "spec": {"free": {"v": old}}}, "a", schema=widget, api_version="t/v1")

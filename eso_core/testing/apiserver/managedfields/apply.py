@@ -192,7 +192,7 @@ def _merge(live: JsonObject, applied: JsonObject, managed: Managed, request: _Re
         managed = {manager: entry for manager, entry in managed.items() if manager != actor}
     else:
         # An apply that leaves the object as it was sets no time, even when it changes who owns what.
-        changed = live != merged
+        changed = bool(change) or live != merged
         managed[actor] = Entry(own, request.api_version, request.time if changed else managed[actor].time)
     return merged, managed
 

@@ -117,13 +117,15 @@ STRIPPED: Final[Node] = field_set(*_STRIPPED)
 class ObjectSchema:
     """A compiled schema of a kind. ``empty`` is a new object of it before anything is set.
 
-    ``builtin`` is the type of a built-in kind; none of its entries can come from an older schema.
+    ``builtin`` is the type of a built-in kind; none of its entries can come from an older schema. ``free`` tells that
+    some values have no declared type, so that 1 may turn into true, which Python takes for equal.
     """
 
-    __slots__ = ("builtin", "empty", "root", "source")
+    __slots__ = ("builtin", "empty", "free", "root", "source")
 
-    def __init__(self, source: JsonObject, root: Atom, empty: JsonObject, builtin: Type | None) -> None:
+    def __init__(self, source: JsonObject, root: Atom, empty: JsonObject, builtin: Type | None, free: bool) -> None:
         self.source = source
+        self.free = free
         self.root = root
         self.empty = empty
         self.builtin = builtin
@@ -149,7 +151,7 @@ def compile_schema(openapi: JsonObject) -> ObjectSchema:
     else:
         root = compiler.atom(openapi, False)
         empty = normalize(builtin, {})
-    compiled = _CACHE[id(openapi)] = ObjectSchema(openapi, root, empty, builtin)
+    compiled = _CACHE[id(openapi)] = ObjectSchema(openapi, root, empty, builtin, compiler.free)
     if len(_CACHE) > _CACHE_SIZE:
         _CACHE.popitem(last=False)
     return compiled
@@ -184,6 +186,7 @@ _ANY_VALUE: Final = frozenset(
 class _Compiler:
     def __init__(self) -> None:
         self._named: dict[tuple[str, str], Atom] = {}
+        self.free = False
 
     def atom(self, schema: JsonObject, preserve: bool) -> Atom:
         atom = Atom()
@@ -205,7 +208,10 @@ class _Compiler:
         if known is None:
             # Registered before it is filled, as types may contain themselves.
             known = self._named[(name, override)] = Atom()
+            free = self.free
             self._fill(known, schemas.components()[name], False)
+            # What built-in types leave open is nothing that clients write freely.
+            self.free = free
             if override and known.map is not None:
                 known.map = MapAtom(override == "atomic", known.map.fields, known.map.element)
         return known
@@ -236,6 +242,7 @@ class _Compiler:
             element = self.reference(additional, preserve)
         elif additional is True or (additional is None and (preserve or not properties)):
             element = _DEDUCED
+            self.free = True
         else:
             element = None
         return MapAtom(schema.get("x-kubernetes-map-type") == "atomic", fields, element)
@@ -243,6 +250,7 @@ class _Compiler:
     def _list(self, schema: JsonObject, preserve: bool) -> ListAtom:
         items = schema.get("items")
         element = self.reference(items, preserve) if isinstance(items, dict) else _UNTYPED_ATOMIC
+        self.free = self.free or element is _UNTYPED_ATOMIC
         list_type = schema.get("x-kubernetes-list-type")
         if list_type == "map":
             keys = tuple(schema.get("x-kubernetes-list-map-keys") or ())

@@ -6,8 +6,11 @@ Everything here walks one value (or two side by side) along an `Atom`. Atomic li
 from __future__ import annotations
 
 import json
+import operator
+from collections.abc import Callable
 from typing import Any, Final
 
+from eso_core.meta.jsonpatch import equal
 from eso_core.testing.apiserver.managedfields.atoms import ABSENT, Atom, ListAtom, MapAtom, deduce
 from eso_core.testing.apiserver.managedfields.fieldset import Node, format_path, with_member
 from eso_core.testing.apiserver.schema import gotext
@@ -246,24 +249,32 @@ _Triple = tuple[Node | None, Node | None, Node | None]
 _SAME: Final[_Triple] = (None, None, None)
 
 
-def compare(atom: Atom, old: Any, new: Any) -> Comparison:
-    """The fields in which two values differ."""
-    added, removed, modified = _compare(atom, old, new)
+def compare(atom: Atom, old: Any, new: Any, *, free: bool = True) -> Comparison:
+    """The fields in which two values differ. ``free`` tells that some of them have no declared type."""
+    added, removed, modified = _compare(atom, old, new, _strictly_same if free else operator.eq)
     return Comparison(added or {}, removed or {}, modified or {})
 
 
-def _compare(atom: Atom, old: Any, new: Any) -> _Triple:
+_Same = Callable[[Any, Any], bool]
+
+
+def _strictly_same(old: Any, new: Any) -> bool:
+    # The quick comparison takes true for 1; whatever it finds equal is looked at again.
+    return old == new and equal(old, new)
+
+
+def _compare(atom: Atom, old: Any, new: Any, same: _Same) -> _Triple:
     if old is ABSENT:
         return whole(atom, new), None, None
     if new is ABSENT:
         return None, whole(atom, old), None
-    if old is new or old == new:
+    if old is new or same(old, new):
         return _SAME
     old_way, new_way = deduce(atom, old), deduce(atom, new)
-    result = _compare_as(new_way[1], old, new)
+    result = _compare_as(new_way[1], old, new, same)
     if old_way[0] == new_way[0]:
         return result
-    return _join(_compare_as(old_way[1], old, new), result)
+    return _join(_compare_as(old_way[1], old, new, same), result)
 
 
 def _join(left: _Triple, right: _Triple) -> _Triple:
@@ -277,34 +288,34 @@ def _join(left: _Triple, right: _Triple) -> _Triple:
     return joined[0], joined[1], joined[2]
 
 
-def _compare_as(known: ListAtom | MapAtom | str | None, old: Any, new: Any) -> _Triple:
+def _compare_as(known: ListAtom | MapAtom | str | None, old: Any, new: Any, same: _Same) -> _Triple:
     if isinstance(known, MapAtom):
         left = old if isinstance(old, dict) else {}
         right = new if isinstance(new, dict) else {}
         if known.atomic or not (left or right):
             return None, None, _LEAF
-        return _compare_maps(known, left, right)
+        return _compare_maps(known, left, right, same)
     if isinstance(known, ListAtom):
         first = old if isinstance(old, list) else []
         second = new if isinstance(new, list) else []
         if known.atomic or not (first or second):
             return None, None, _LEAF
-        return _compare_lists(known, first, second)
+        return _compare_lists(known, first, second, same)
     return None, None, _LEAF
 
 
-def _compare_maps(known: MapAtom, old: JsonObject, new: JsonObject) -> _Triple:
+def _compare_maps(known: MapAtom, old: JsonObject, new: JsonObject, same: _Same) -> _Triple:
     added: Node = {}
     removed: Node = {}
     modified: Node = {}
     fields, other = known.fields, known.element
     for key, value in new.items():
         before = old.get(key, ABSENT)
-        if before is value or before == value:
+        if before is value or same(before, value):
             continue
         element = fields.get(key) or other
         if element is not None:
-            _put(f"f:{key}", _compare(element, before, value), added, removed, modified)
+            _put(f"f:{key}", _compare(element, before, value, same), added, removed, modified)
     for key, value in old.items():
         if key not in new:
             element = fields.get(key) or other
@@ -322,7 +333,7 @@ def _put(step: str, triple: _Triple, added: Node, removed: Node, modified: Node)
         modified[step] = triple[2]
 
 
-def _compare_lists(known: ListAtom, old: list[Any], new: list[Any]) -> _Triple:
+def _compare_lists(known: ListAtom, old: list[Any], new: list[Any], same: _Same) -> _Triple:
     added: Node = {}
     removed: Node = {}
     modified: Node = {}
@@ -342,7 +353,7 @@ def _compare_lists(known: ListAtom, old: list[Any], new: list[Any]) -> _Triple:
                 removed[step] = whole(known.element, left[0])
             added[step] = _LEAF
         else:
-            triple = _compare(known.element, left[0] if left else ABSENT, right[0] if right else ABSENT)
+            triple = _compare(known.element, left[0] if left else ABSENT, right[0] if right else ABSENT, same)
             _put(step, triple, added, removed, modified)
     return added or None, removed or None, modified or None
 

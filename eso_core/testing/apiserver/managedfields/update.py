@@ -137,7 +137,7 @@ def current(managed: Managed, schema: ObjectSchema) -> Managed:
 
 def difference_of(schema: ObjectSchema, live: JsonObject, new: JsonObject, ignored: Node) -> Comparison:
     """The fields in which two objects differ, apart from unowned metadata and ignored fields."""
-    change = typed.compare(schema.root, _owned_part(live), _owned_part(new))
+    change = typed.compare(schema.root, _owned_part(live), _owned_part(new), free=schema.free)
     if ignored and change:
         change.added = fieldset.recursive_difference(change.added, ignored)
         change.removed = fieldset.recursive_difference(change.removed, ignored)
