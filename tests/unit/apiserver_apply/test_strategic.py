@@ -132,6 +132,12 @@ def test_directives_in_values_that_are_new_are_dropped() -> None:
         (account("a"), {"secrets": ["a"]}, 500, "list element types are not identical: [[map[name:a]] [a]]"),
         (
             account("a"),
+            {"$setElementOrder/nope": ["a"]},
+            500,
+            'unable to find api field in struct ServiceAccount for the json field "nope"',
+        ),
+        (
+            account("a"),
             {"$setElementOrder/secrets": [{"name": "a"}], **account("b")},
             500,
             "The order in patch list:\n[map[name:b]]\n doesn't match $setElementOrder list:\n[map[name:a]]\n",

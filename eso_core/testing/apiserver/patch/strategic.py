@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from eso_core.testing.apiserver import errors
 from eso_core.testing.apiserver.builtin import schemas
+from eso_core.testing.apiserver.schema import gotext
 
 __all__ = ["PatchError", "apply"]
 
@@ -188,6 +189,10 @@ def _set_order(original: JsonObject, patch: JsonObject, directive: str, schema: 
         if not isinstance(value, list):
             raise errors.unknown_failure(f"expected a []interface {{}}, but received a {_go_type(value)}")
     member = _member(schema, name)
+    if not member:
+        raise errors.unknown_failure(
+            f"unable to find api field in struct {_struct_name(schema)} for the json field {gotext.quote(name)}"
+        )
     key: str = member.get("x-kubernetes-patch-merge-key", "")
     _check_order(changed or [], order, key)
     if live is None and changed is None:
@@ -293,6 +298,11 @@ def _member(schema: JsonObject, key: str) -> JsonObject:
     """The schema of a member as declared there (strategy and merge key stand beside the reference)."""
     found = schema.get("properties", {}).get(key) or schema.get("additionalProperties")
     return found if isinstance(found, dict) else {}
+
+
+def _struct_name(schema: JsonObject) -> str:
+    names = (name for name, known in schemas.components().items() if known is schema)
+    return next(names, "").rpartition(".")[2]
 
 
 def _strategies(schema: JsonObject) -> list[str]:
