@@ -55,8 +55,10 @@ class DefinitionController:
     def _on_change(self, table: Table, change: Change) -> None:
         if table.path == CRD_PATH:
             self._touch(change.current.name)
-        elif change.deleted and table.path in self._served:
-            self._touch(self._served[table.path][1].qualified)
+        elif change.deleted:
+            served = self._served.get(table.path)
+            if served is not None and served[1].terminating:
+                self._touch(served[1].qualified)
 
     def _touch(self, name: str) -> None:
         if not self._pending:

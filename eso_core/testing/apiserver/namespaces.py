@@ -13,6 +13,7 @@ JsonObject = dict[str, Any]
 
 BUILTIN_NAMESPACES: Final = ("default", "kube-system", "kube-public", "kube-node-lease")
 ROOT_CA: Final = "kube-root-ca.crt"
+_OURS: Final = frozenset({("serviceaccounts", "default"), ("configmaps", ROOT_CA)})
 ROOT_CA_TEXT: Final = (
     "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the "
     "internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes "
@@ -73,9 +74,10 @@ class NamespaceController:
     def _on_change(self, table: Table, change: Change) -> None:
         if table.path == "namespaces":
             self._touch(change.current.name)
-        elif change.current.namespace and (change.deleted or table.path == "configmaps"):
-            if table.path in ("serviceaccounts", "configmaps") or self.phase(change.current.namespace) == "Terminating":
-                self._touch(change.current.namespace)
+        elif (table.path, change.current.name) in _OURS:
+            self._touch(change.current.namespace)
+        elif change.deleted and change.current.namespace and self.phase(change.current.namespace) == "Terminating":
+            self._touch(change.current.namespace)
 
     def _touch(self, name: str) -> None:
         if not self._pending:
