@@ -46,6 +46,7 @@ class EnvTestOptions:
         crds: Files and folders with definitions to install.
         use_existing_cluster: Use the kubeconfig's cluster, start nothing (``USE_EXISTING_CLUSTER``).
         kubeconfig: Of the existing cluster (``ESO_TEST_KUBECONFIG``, ``KUBECONFIG``, ``~/.kube/config``).
+        config: The same, decoded.
         start_timeout, stop_timeout: Seconds, 20 by default (``KUBEBUILDER_CONTROLPLANE_START_TIMEOUT``, ``…_STOP_TIMEOUT``).
         attach_output: Show what the processes print (``KUBEBUILDER_ATTACH_CONTROL_PLANE_OUTPUT``).
         etcd_flags, api_server_flags: Changes of the command lines, without dashes; None removes a flag.
@@ -55,6 +56,7 @@ class EnvTestOptions:
     crds: Sequence[Path | str] = ()
     use_existing_cluster: bool | None = None
     kubeconfig: Path | None = None
+    config: JsonObject | None = field(default=None, repr=False)
     start_timeout: float | None = None
     stop_timeout: float | None = None
     attach_output: bool | None = None
@@ -122,6 +124,9 @@ class EnvTest:
 
     def _use_existing(self) -> None:
         options = self._options
+        if options.config is not None:
+            self.url, self._config = config_from_kubeconfig(options.config).server, options.config
+            return
         home = options.environ.get("HOME", "~")
         named = options.environ.get("ESO_TEST_KUBECONFIG") or options.environ.get("KUBECONFIG")
         path = options.kubeconfig or Path(named or Path(home) / ".kube" / "config")

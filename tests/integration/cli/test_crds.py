@@ -16,9 +16,9 @@ from eso_core.client import Client, config_from_kubeconfig
 from eso_core.meta import ObjectKey
 from eso_core.meta.errors import ApiError, Invalid, UnsupportedMediaType
 from eso_core.meta.wellknown import CRD
-from eso_core.testing.apiserver.options import ApiServerOptions
 from eso_core.testing.apiserver.server import ApiServer
 from eso_core.testing.clock import FakeClock
+from tests.integration.cluster import cluster
 
 NAMES = [f"{plural}.external-secrets.io" for plural in ("clustersecretstores", "externalsecrets", "secretstores")]
 
@@ -31,8 +31,8 @@ def arguments(*flags: str) -> argparse.Namespace:
 
 @pytest.fixture
 async def server() -> AsyncIterator[ApiServer]:
-    async with await ApiServer.start(ApiServerOptions(tls=False)) as started:
-        yield started
+    async with cluster() as kube:
+        yield kube.server  # these tests need a cluster without the product's definitions
 
 
 @pytest.fixture

@@ -34,8 +34,7 @@ from eso_core.meta.errors import (
     Unauthorized,
 )
 from eso_core.model import Model, Resource, crd_for
-from eso_core.testing.apiserver.options import ApiServerOptions
-from eso_core.testing.apiserver.server import ApiServer
+from tests.integration.cluster import KubeCluster, cluster
 
 SECRET, CONFIG_MAP, CRD = wellknown.SECRET, wellknown.CONFIG_MAP, wellknown.CRD
 KEY = ObjectKey("default", "a")
@@ -60,17 +59,16 @@ class Widget(Resource, group="example.io", version="v1", status_subresource=True
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[ApiServer]:
-    """A running server."""
-    running = await ApiServer.start(ApiServerOptions())
-    yield running
-    await running.aclose()
+async def kube() -> AsyncIterator[KubeCluster]:
+    """A cluster, over TLS."""
+    async with cluster(tls=True) as made:
+        yield made
 
 
 @pytest.fixture
-async def client(server: ApiServer) -> AsyncIterator[Client]:
+async def client(kube: KubeCluster) -> AsyncIterator[Client]:
     """A client of its administrator."""
-    async with Client(config_from_kubeconfig(server.kubeconfig()), field_manager="test") as made:
+    async with Client(kube.config, field_manager="test") as made:
         yield made
 
 
@@ -180,12 +178,12 @@ async def test_watches_follow_changes(client: Client) -> None:
     assert gone.type == "DELETED"
 
 
-async def test_a_version_out_of_the_window_is_gone(server: ApiServer, client: Client) -> None:
+async def test_a_version_out_of_the_window_is_gone(kube: KubeCluster, client: Client) -> None:
     """R-12: an old resource version ends as Gone, by event or by status."""
     old = await client.create(secret())
     for index in range(3):
         await client.patch(SECRET, KEY, MergePatch({"metadata": {"labels": {"n": str(index)}}}))
-    server.compact()
+    kube.server.compact()
     with pytest.raises(Gone):
         async with client.watch(SECRET, resource_version=old["metadata"]["resourceVersion"]) as events:
             await anext(events)
@@ -236,10 +234,10 @@ async def test_a_token_for_a_service_account(client: Client) -> None:
     assert token["status"]["token"]
 
 
-async def test_a_kubeconfig_file_leads_to_the_server(server: ApiServer, tmp_path: Path) -> None:
+async def test_a_kubeconfig_file_leads_to_the_server(kube: KubeCluster, tmp_path: Path) -> None:
     """load_config reads what the server writes."""
     path = tmp_path / "config"
-    server.write_kubeconfig(path)
+    kube.write_kubeconfig(path)
     config = await load_config(str(path))
     async with Client(config) as client:
         assert "major" in await client.server_version()
@@ -247,15 +245,15 @@ async def test_a_kubeconfig_file_leads_to_the_server(server: ApiServer, tmp_path
         await load_config(str(path), "nope")
 
 
-async def test_a_wrong_ca_and_a_wrong_token_say_what_to_check(server: ApiServer) -> None:
+async def test_a_wrong_ca_and_a_wrong_token_say_what_to_check(kube: KubeCluster) -> None:
     """Errors of the connection name the kubeconfig's field."""
-    document = server.kubeconfig()
+    document = kube.kubeconfig()
     other = trustme.CA().cert_pem.bytes()
     document["clusters"][0]["cluster"]["certificate-authority-data"] = base64.b64encode(other).decode()
     async with Client(config_from_kubeconfig(document)) as client:
         with pytest.raises(TlsError, match="signed by an unknown authority: check certificate-authority-data"):
             await client.server_version()
-    document = server.kubeconfig()
+    document = kube.kubeconfig()
     document["users"][0]["user"] = {"token": "wrong"}
     async with Client(config_from_kubeconfig(document)) as client:
         with pytest.raises(Unauthorized):

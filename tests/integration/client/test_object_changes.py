@@ -10,7 +10,6 @@ import pytest
 from eso_core.client import (
     Client,
     Finalizer,
-    config_from_kubeconfig,
     create_or_patch,
     create_or_update,
     ensure_finalizer,
@@ -19,8 +18,7 @@ from eso_core.client import (
 )
 from eso_core.meta import ObjectKey, wellknown
 from eso_core.meta.errors import FinalizerError, Invalid, NotFound
-from eso_core.testing.apiserver.options import ApiServerOptions
-from eso_core.testing.apiserver.server import ApiServer
+from tests.integration.cluster import cluster
 
 CONFIG_MAP = wellknown.CONFIG_MAP
 KEY = ObjectKey("default", "a")
@@ -30,10 +28,8 @@ NAME = "example.io/cleanup"
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
     """A client of a fresh server."""
-    server = await ApiServer.start(ApiServerOptions())
-    async with Client(config_from_kubeconfig(server.kubeconfig())) as made:
+    async with cluster(tls=True) as kube, Client(kube.config) as made:
         yield made
-    await server.aclose()
 
 
 def config_map(**data: str) -> dict[str, Any]:

@@ -15,17 +15,19 @@ from controllers.api import all_crds
 from controllers.externalsecret.names import sync_version
 from controllers.operator import Operator, OperatorOptions
 from eso_core.aio import TaskScope
-from eso_core.client import ApiRequest, ApiResponse, Client, MergePatch, Send, config_from_kubeconfig
+from eso_core.client import ApiRequest, ApiResponse, Client, MergePatch, Send
 from eso_core.log import configure_logging
 from eso_core.meta import GVK, ObjectKey
 from eso_core.meta.errors import ApiError, NotFound
 from eso_core.meta.wellknown import EVENT, NAMESPACE, SECRET
-from eso_core.testing.apiserver.options import ApiServerOptions
+from eso_core.testing.apiserver.http.route import parse_target, verb_of
 from eso_core.testing.apiserver.server import ApiServer
 from providers.fake import FakeProvider
 from providers.interface import Find, Provider, RemoteRef, SecretsClient, StoreContext, Validation
 from providers.registry import Registry
 from providers.spec import ProviderSpec
+from tests.integration.cluster import KubeCluster
+from tests.integration.cluster import cluster as kube_cluster
 
 T = TypeVar("T")
 JsonObject = dict[str, Any]
@@ -101,11 +103,13 @@ class ProbeProvider(FakeProvider):
 class Cluster:
     """The test's view of the cluster: a client of its own, and what the operator did."""
 
-    def __init__(self, server: ApiServer, client: Client, probe: Probe) -> None:
-        self.server = server
+    def __init__(self, kube: KubeCluster, client: Client, probe: Probe) -> None:
+        self.kube = kube
         self.client = client
         self.probe = probe
         self.operator: Operator | None = None
+        #: (verb, resource, subresource, status) of what the operator sent, as its client saw it.
+        self._sent: list[tuple[str, str, str, int]] = []
         #: Called with each request of the operator; may raise.
         self.fault: Callable[[ApiRequest], None] = lambda request: None
 
@@ -267,23 +271,52 @@ class Cluster:
 
     # -- the record ----------------------------------------------------------------------------------------------
 
+    @property
+    def server(self) -> ApiServer:
+        """The in-process server; skips the test on another cluster."""
+        return self.kube.server
+
     def requests(self, *verbs: str, resource: str | None = None) -> int:
         """How many requests the operator sent; without verbs all, watches apart."""
-        found = self.server.requests(user_agent=AGENT, resource=resource)
-        return sum(1 for exchange in found if (exchange.verb in verbs if verbs else exchange.verb != "watch"))
+        return sum(
+            1
+            for verb, found, _, _ in self._exchanges()
+            if (verb in verbs if verbs else verb != "watch") and (resource is None or found == resource)
+        )
 
     def trace(self) -> list[str]:
         """`verb resource/subresource code` of the operator's requests."""
+        return [
+            f"{verb} {'/'.join(filter(None, (resource, subresource)))} {code}"
+            for verb, resource, subresource, code in self._exchanges()
+        ]
+
+    def _exchanges(self) -> list[tuple[str, str, str, int]]:
+        """What the operator asked for: the server's own record, or its client's on a cluster that keeps none for us."""
+        if not self.kube.in_process:
+            return self._sent
         found = []
         for exchange in self.server.requests(user_agent=AGENT):
             target = exchange.target
-            name = exchange.uri if target is None else "/".join(filter(None, (target.resource, target.subresource)))
-            found.append(f"{exchange.verb} {name} {exchange.code}")
+            resource, subresource = (exchange.uri, "") if target is None else (target.resource, target.subresource)
+            found.append((exchange.verb, resource, subresource, exchange.code))
         return found
 
     async def intercept(self, request: ApiRequest, send: Send) -> ApiResponse:
         self.fault(request)
-        return await send(request)
+        target = parse_target([part for part in request.path.split("/") if part])
+        verb = request.method.lower() if target is None else verb_of(request.method, target, "watch=" in request.query)
+        resource, subresource = (request.path, "") if target is None else (target.resource, target.subresource)
+        code = 0
+        try:
+            answer = await send(request)
+            code = answer.status
+        except ApiError as error:
+            code = error.code
+            raise
+        finally:
+            self._sent.append((verb, resource, subresource, code))
+        return answer
 
 
 def failure(status: int, reason: str, request: ApiRequest) -> ApiError:
@@ -309,12 +342,10 @@ async def running(
 ) -> AsyncIterator[Cluster]:
     """A cluster with namespace `t` and a running operator."""
     configure_logging(level="info", format="json", sample=False)
-    async with await ApiServer.start(ApiServerOptions(tls=False)) as server:
-        for manifest in all_crds() if crds else ():
-            server.install(manifest)
-        config = config_from_kubeconfig(server.kubeconfig())
-        async with Client(config, user_agent="tests") as client:
-            cluster = Cluster(server, client, Probe())
+    async with kube_cluster() as kube:
+        await kube.install(*(all_crds() if crds else ()))
+        async with Client(kube.config, user_agent="tests") as client:
+            cluster = Cluster(kube, client, Probe())
             await cluster.namespace("t")
             if not start:
                 yield cluster
@@ -336,8 +367,7 @@ async def operating(
     """An operator on the cluster for the time of the block."""
     registry = Registry(plugins=())
     registry.register(provider(cluster.probe))
-    config = config_from_kubeconfig(cluster.server.kubeconfig())
-    async with Client(config, user_agent=AGENT) as plain:
+    async with Client(cluster.kube.config, user_agent=AGENT) as plain:
         operator = Operator(plain.with_interceptor(cluster.intercept), options, providers=registry)
         cluster.operator = operator
         stop = asyncio.Event()

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from eso_core.aio import TaskScope
 from eso_core.cache import InformerSpec, Settings
-from eso_core.client import Client, ClientConfig, MergePatch, config_from_kubeconfig
+from eso_core.client import Client, ClientConfig, MergePatch
 from eso_core.controller import Context, Request, Result, enqueue_indexed, predicates
 from eso_core.manager import LeaderElectionOptions, Manager, ManagerOptions
 from eso_core.meta import GVK, ObjectKey, Partial
@@ -21,8 +21,7 @@ from eso_core.meta.errors import NotFound
 from eso_core.meta.wellknown import CONFIG_MAP, CRD, EVENT, LEASE, SECRET
 from eso_core.metrics import new_registry
 from eso_core.model import Model, Resource, crd_for
-from eso_core.testing.apiserver.options import ApiServerOptions
-from eso_core.testing.apiserver.server import ApiServer
+from tests.integration.cluster import KubeCluster, cluster
 
 
 class Website(Resource, group="example.io", version="v1", status_subresource=True):
@@ -43,18 +42,15 @@ class Website(Resource, group="example.io", version="v1", status_subresource=Tru
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[ApiServer]:
-    server = await ApiServer.start(ApiServerOptions(tls=False))
-    with capture_logs():
-        try:
-            yield server
-        finally:
-            await server.aclose()
+async def kube() -> AsyncIterator[KubeCluster]:
+    async with cluster() as made:
+        with capture_logs():
+            yield made
 
 
 @pytest.fixture
-def config(server: ApiServer) -> ClientConfig:
-    return config_from_kubeconfig(server.kubeconfig())
+def config(kube: KubeCluster) -> ClientConfig:
+    return kube.config
 
 
 @pytest.fixture
@@ -137,7 +133,7 @@ async def test_streaming_list_and_plain_list_give_the_same(config: ClientConfig,
 
 
 async def test_compaction_behind_the_back_of_an_informer(
-    config: ClientConfig, client: Client, server: ApiServer
+    config: ClientConfig, client: Client, kube: KubeCluster
 ) -> None:
     """P-02, P-05: the watch is told 410, the state is read anew, and the informer equals the server."""
     manager = make(config)
@@ -146,7 +142,7 @@ async def test_compaction_behind_the_back_of_an_informer(
     async with running(manager):
         assert informer.lookup(("default", "before")) is not None
         await client.create(config_map("between"))
-        server.compact()
+        kube.server.compact()
         await client.create(config_map("after"))
         await eventually(lambda: informer.lookup(("default", "after")) is not None)
         await client.delete(CONFIG_MAP, ObjectKey("default", "before"))
@@ -265,7 +261,7 @@ async def test_one_of_two_managers_leads_and_the_other_takes_over(config: Client
 
 
 async def test_a_start_with_many_objects_costs_no_request_per_object(
-    config: ClientConfig, client: Client, server: ApiServer
+    config: ClientConfig, client: Client, kube: KubeCluster
 ) -> None:
     """A start with ready objects: the lists, and nothing per object."""
     for number in range(300):
@@ -279,16 +275,16 @@ async def test_a_start_with_many_objects_costs_no_request_per_object(
 
     manager = make(config)
     manager.controller(reconcile).for_(CONFIG_MAP).workers(8)
-    before = len(server.requests())
+    before = len(kube.server.requests())
     async with running(manager):
         await eventually(lambda: runs >= 300)
-    assert len(server.requests()) - before <= 4
+    assert len(kube.server.requests()) - before <= 4
 
 
-async def test_the_resource_of_a_well_known_kind_needs_no_discovery(config: ClientConfig, server: ApiServer) -> None:
+async def test_the_resource_of_a_well_known_kind_needs_no_discovery(config: ClientConfig, kube: KubeCluster) -> None:
     """Informers of built-in kinds ask for nothing but their objects."""
     manager = make(config)
     manager.cache.register(InformerSpec(Partial(SECRET)))
     async with running(manager):
-        paths = {exchange.uri for exchange in server.requests()}
+        paths = {exchange.uri for exchange in kube.server.requests()}
     assert all("/secrets" in path for path in paths), paths

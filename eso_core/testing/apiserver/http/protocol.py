@@ -118,7 +118,8 @@ class Connection(asyncio.Protocol):
         """End the connection now, also in the middle of a stream."""
         self._stop_stream()
         if self._transport is not None:
-            if self._busy:
+            # An orderly end of TLS waits for the client's part of it, which an idle client never reads our wish for.
+            if self._busy or not self._transport.get_write_buffer_size():
                 self._transport.abort()
             else:
                 self._transport.close()
