@@ -23,6 +23,9 @@ _TEXTS = [
     (re.compile(r"selfType\d+"), "selfType<n>"),
     (re.compile(r'(Invalid value: )"\{\\"apiVersion\\":.*\}": ', re.S), r'\1"<object>": '),
 ]
+# When its own deadline ends kubectl's wait, two of its goroutines race: the reflector may see the end of its watch
+# before it is told to stop, and then logs it. On a busy machine it often does.
+_LATE_REFLECTOR = re.compile(r"[EW]\d{4} .* reflector\.go:\d+\] .*(?:context deadline exceeded|very short watch)")
 _LONG = 3000
 
 
@@ -163,6 +166,8 @@ class Scrubber:
                     columns = []
                 cells = _cells(line, columns)
             joined = " | ".join(self.text(cell) for cell in cells)
+            if _LATE_REFLECTOR.match(joined):
+                continue
             lines.append(re.sub(r"^([EWI])\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ ", r"\1<klog> ", joined))
         return lines
 
