@@ -79,7 +79,7 @@ class Fetcher:
         Raises:
             FetchFailed: names the entry and what went wrong.
         """
-        await self._check_stores(plan)
+        self._check_stores(plan)
         results: list[_Part | Exception] = [_Part()] * len(plan.entries)
         if len(plan.entries) == 1:
             results[0] = await self._attempt(plan, plan.entries[0])
@@ -89,13 +89,13 @@ class Fetcher:
                     scope.spawn(self._into(results, position, plan, entry), name=f"{plan.key} {entry.label}")
         return _merge(plan, results)
 
-    async def _check_stores(self, plan: Plan) -> None:
+    def _check_stores(self, plan: Plan) -> None:
         """Look all stores up first: an unusable one must not cost requests to the others."""
         for entry in plan.entries:
             if isinstance(entry, GeneratorEntry) or entry.store in self._stores:
                 continue
             try:
-                self._stores[entry.store] = await self._access.open(entry.store, plan.owner.namespace)
+                self._stores[entry.store] = self._access.open(entry.store, plan.owner.namespace)
             except StoreUnusable as error:
                 raise FetchFailed(
                     f"error processing {entry.label}, err: {error}", retryable=False, pending=error.pending

@@ -151,7 +151,7 @@ class ExternalSecretReconciler:
         namespace = obj["metadata"]["namespace"]
         report = Reporter(ctx, self._recorder, obj, self._metrics, self._notices)
         try:
-            if await self._access.foreign(list(store_refs(obj)), namespace):
+            if self._access.foreign(list(store_refs(obj)), namespace):
                 return None
         except StoreUnusable as error:
             return await self._invalid(report, str(error))

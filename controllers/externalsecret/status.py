@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -72,7 +71,7 @@ def next_status(current: JsonObject | None, outcome: Outcome, now: datetime, *, 
     `error` is the whole cause of a failure: messages of the condition are fixed texts that people match on, and the event
     that has the cause is gone after an hour.
     """
-    status = copy.deepcopy(current) if current else {}
+    status = dict(current or {})
     status.pop("lastError", None)
     if error:
         status["lastError"] = error[:_ERROR_LIMIT]
@@ -83,7 +82,9 @@ def next_status(current: JsonObject | None, outcome: Outcome, now: datetime, *, 
         status["binding"] = {"name": outcome.binding}
     elif not isinstance(status.get("binding"), dict):
         status["binding"] = {"name": ""}
-    conditions: list[JsonObject] = status.setdefault("conditions", [])
+    # What is changed here is fresh; the rest is shared with `current`, which stays as it is.
+    conditions: list[JsonObject] = [dict(condition) for condition in status.get("conditions") or ()]
+    status["conditions"] = conditions
     set_condition(
         conditions,
         type=READY,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -9,11 +10,13 @@ import re2
 
 from controllers.secretstore.objects import CLUSTER_STORE, CLUSTER_STORE_KIND, STORE, STORE_KIND
 from eso_core.meta import GVK, JsonObject, LabelSelector, ObjectKey, find_condition, is_condition_true
-from eso_core.meta.errors import NotFound
 from eso_core.meta.wellknown import NAMESPACE
 from providers.interface import Store
 
 __all__ = ["StoreAccess", "StoreRef", "StoreUnusable", "namespace_allowed"]
+
+_REMEMBERED: Final = 256
+"""Decoded stores kept; the oldest goes first."""
 
 _NAME_LABEL: Final = "kubernetes.io/metadata.name"
 
@@ -54,10 +57,16 @@ class StoreRef(NamedTuple):
         raise StoreUnusable(f"unsupported secret store kind: {self.kind}")
 
 
+class Entry(Protocol):
+    """An object as a cache holds it; the same entry as long as the object does not change."""
+
+    def decode(self) -> JsonObject: ...
+
+
 class Reader(Protocol):
     """Reads that cost no request: the cache of a manager."""
 
-    async def get(self, kind: Any, key: ObjectKey) -> Any: ...
+    def peek(self, kind: Any, key: ObjectKey) -> Entry | None: ...
 
 
 class StoreAccess:
@@ -75,26 +84,28 @@ class StoreAccess:
         self._class = controller_class
         self._flood_gate = flood_gate
         self._cluster_stores = cluster_stores
+        # Stores are read at every reconcile of every user and rarely change; the fake backend's hold all its values.
+        self._decoded: OrderedDict[tuple[str, ObjectKey], tuple[Entry, JsonObject]] = OrderedDict()
 
-    async def foreign(self, refs: Sequence[StoreRef], namespace: str) -> bool:
+    def foreign(self, refs: Sequence[StoreRef], namespace: str) -> bool:
         """Whether any of these stores that exists belongs to another operator.
 
         Raises:
             StoreUnusable: a reference of unknown kind.
         """
         for ref in refs:
-            store = await self._find(ref, namespace)
+            store = self._find(ref, namespace)
             if store is not None and not self._ours(store):
                 return True
         return False
 
-    async def open(self, ref: StoreRef, namespace: str) -> Store:
+    def open(self, ref: StoreRef, namespace: str) -> Store:
         """The store, if an object in `namespace` may use it now.
 
         Raises:
             StoreUnusable: says why not.
         """
-        store = await self._find(ref, namespace)
+        store = self._find(ref, namespace)
         if store is None:
             raise StoreUnusable(
                 f'could not get {ref.kind} "{ref.name}", {ref.kind}.external-secrets.io "{ref.name}" not found'
@@ -102,32 +113,35 @@ class StoreAccess:
         if not self._ours(store):
             raise StoreUnusable("can not reference unmanaged store")
         if ref.kind == CLUSTER_STORE_KIND and (admitted := store.get("spec", {}).get("conditions")):
-            await self._check_namespace(ref, admitted, namespace)
+            self._check_namespace(ref, admitted, namespace)
         conditions = (store.get("status") or {}).get("conditions")
         if self._flood_gate and not is_condition_true(conditions, "Ready"):
             unchecked = find_condition(conditions, "Ready") is None
             raise StoreUnusable(f'{ref.kind} "{ref.name}" is not ready', pending=unchecked)
         return Store.from_object(store)
 
-    async def _check_namespace(self, ref: StoreRef, conditions: Sequence[JsonObject], namespace: str) -> None:
-        try:
-            found = await self._reader.get(NAMESPACE, ObjectKey("", namespace))
-        except NotFound:
-            found = {}
+    def _check_namespace(self, ref: StoreRef, conditions: Sequence[JsonObject], namespace: str) -> None:
+        entry = self._reader.peek(NAMESPACE, ObjectKey("", namespace))
+        found = {} if entry is None else entry.decode()
         labels = (found.get("metadata") or {}).get("labels") or {}
         if not namespace_allowed(conditions, namespace, labels):
             raise StoreUnusable(
                 f'using cluster store "{ref.name}" is not allowed from namespace "{namespace}": denied by spec.condition'
             )
 
-    async def _find(self, ref: StoreRef, namespace: str) -> JsonObject | None:
+    def _find(self, ref: StoreRef, namespace: str) -> JsonObject | None:
         if ref.kind == CLUSTER_STORE_KIND and not self._cluster_stores:
             return None
-        try:
-            found: JsonObject = await self._reader.get(ref.gvk, ref.key(namespace))
-        except NotFound:
+        key = ref.key(namespace)
+        entry = self._reader.peek(ref.gvk, key)
+        if entry is None:
             return None
-        return found
+        known = self._decoded.get((ref.kind, key))
+        if known is None or known[0] is not entry:
+            known = self._decoded[ref.kind, key] = (entry, entry.decode())
+            if len(self._decoded) > _REMEMBERED:
+                self._decoded.popitem(last=False)
+        return known[1]
 
     def _ours(self, store: JsonObject) -> bool:
         named = store.get("spec", {}).get("controller") or ""

@@ -13,7 +13,6 @@ from controllers.externalsecret.extensions import Extensions
 from controllers.externalsecret.fetch import Fetched, Fetcher
 from controllers.externalsecret.plan import GeneratorEntry, Plan, plan_of
 from controllers.secretstore.access import StoreAccess
-from eso_core.meta.errors import NotFound
 from providers.errors import NoSecret, NotModified, ProviderError, Unavailable
 from providers.interface import Find, RemoteRef, SecretsClient, Store
 
@@ -61,22 +60,30 @@ class Session:
         return self.clients[store.name]
 
 
+class Ready:
+    """A cache entry of a ready store."""
+
+    def __init__(self, kind: Any, key: Any) -> None:
+        self.kind = kind
+        self.key = key
+
+    def decode(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind.kind,
+            "metadata": {"name": self.key.name, "namespace": self.key.namespace},
+            "spec": {},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+        }
+
+
 class Objects:
     """The cache: ready stores of the given names."""
 
     def __init__(self, names: list[str]) -> None:
         self.names = names
 
-    async def get(self, kind: Any, key: Any) -> Any:
-        if key.name not in self.names:
-            raise NotFound("not there")
-        ready = {"conditions": [{"type": "Ready", "status": "True"}]}
-        return {
-            "kind": kind.kind,
-            "metadata": {"name": key.name, "namespace": key.namespace},
-            "spec": {},
-            "status": ready,
-        }
+    def peek(self, kind: Any, key: Any) -> Ready | None:
+        return Ready(kind, key) if key.name in self.names else None
 
 
 def plan(entries: list[dict[str, Any]], data: list[dict[str, Any]], policy: str = "Retain") -> Plan:

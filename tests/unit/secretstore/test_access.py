@@ -8,22 +8,27 @@ import pytest
 
 from controllers.secretstore.access import StoreAccess, StoreRef, StoreUnusable, namespace_allowed
 from controllers.secretstore.interval import InvalidInterval, refresh_interval
-from eso_core.meta.errors import NotFound
 
 READY = {"conditions": [{"type": "Ready", "status": "True"}]}
 NAMED = StoreRef("SecretStore", "s")
 CLUSTER = StoreRef("ClusterSecretStore", "c")
 
 
+class Entry:
+    def __init__(self, obj: dict[str, Any]) -> None:
+        self.obj = obj
+
+    def decode(self) -> dict[str, Any]:
+        return self.obj
+
+
 class Cache:
     def __init__(self, *objects: dict[str, Any]) -> None:
         self.objects = {(o["kind"], o["metadata"].get("namespace", ""), o["metadata"]["name"]): o for o in objects}
 
-    async def get(self, kind: Any, key: Any) -> Any:
-        try:
-            return self.objects[(kind.kind, key.namespace, key.name)]
-        except KeyError:
-            raise NotFound("not there") from None
+    def peek(self, kind: Any, key: Any) -> Entry | None:
+        found = self.objects.get((kind.kind, key.namespace, key.name))
+        return None if found is None else Entry(found)
 
 
 def store(spec: dict[str, Any] | None = None, status: dict[str, Any] | None = READY) -> dict[str, Any]:
@@ -47,9 +52,9 @@ def access(*objects: dict[str, Any], flood_gate: bool = True) -> StoreAccess:
     return StoreAccess(Cache(*objects), controller_class="default", flood_gate=flood_gate)
 
 
-async def test_a_ready_store_is_handed_out() -> None:
+def test_a_ready_store_is_handed_out() -> None:
     """The store is what providers need to know of it."""
-    found = await access(store({"controller": "default", "provider": {"fake": {}}})).open(NAMED, "t")
+    found = access(store({"controller": "default", "provider": {"fake": {}}})).open(NAMED, "t")
     assert (found.kind, found.namespace, found.name) == ("SecretStore", "t", "s")
 
 
@@ -68,24 +73,24 @@ async def test_a_ready_store_is_handed_out() -> None:
         ([], StoreRef("Vault", "v"), "unsupported secret store kind: Vault"),
     ],
 )
-async def test_every_refusal_has_its_text(objects: list[dict[str, Any]], ref: StoreRef, text: str) -> None:
+def test_every_refusal_has_its_text(objects: list[dict[str, Any]], ref: StoreRef, text: str) -> None:
     """Missing, foreign, unready and denied stores are told apart."""
     with pytest.raises(StoreUnusable) as caught:
-        await access(*objects).open(ref, "t")
+        access(*objects).open(ref, "t")
     assert str(caught.value) == text
 
 
-async def test_without_the_flood_gate_an_unready_store_may_be_used() -> None:
+def test_without_the_flood_gate_an_unready_store_may_be_used() -> None:
     """The gate is a switch."""
-    assert (await access(store(status=None), flood_gate=False).open(NAMED, "t")).name == "s"
+    assert (access(store(status=None), flood_gate=False).open(NAMED, "t")).name == "s"
 
 
-async def test_only_existing_stores_decide_the_class() -> None:
+def test_only_existing_stores_decide_the_class() -> None:
     """A missing store is nobody's; one of another class anywhere makes the object foreign."""
-    assert not await access().foreign([NAMED, CLUSTER], "t")
+    assert not access().foreign([NAMED, CLUSTER], "t")
     other = {**cluster_store([]), "spec": {"controller": "other"}}
-    assert await access(store(), other).foreign([NAMED, CLUSTER], "t")
-    assert await access(cluster_store([]), store({"controller": "other"})).foreign([CLUSTER, NAMED], "t")
+    assert access(store(), other).foreign([NAMED, CLUSTER], "t")
+    assert access(cluster_store([]), store({"controller": "other"})).foreign([CLUSTER, NAMED], "t")
 
 
 @pytest.mark.parametrize(
@@ -128,3 +133,29 @@ def test_bad_intervals_name_the_field(value: object) -> None:
     """What cannot be read is an error with the field's path."""
     with pytest.raises(InvalidInterval, match=r"^spec\.refreshInterval: "):
         refresh_interval({"spec": {"refreshInterval": value}}, 300.0)
+
+
+def test_a_store_is_decoded_once_per_state() -> None:
+    """Users share the decoded store until it changes."""
+
+    class Counting(Entry):
+        decoded = 0
+
+        def decode(self) -> dict[str, Any]:
+            type(self).decoded += 1
+            return super().decode()
+
+    class Single:
+        def __init__(self, entry: Entry) -> None:
+            self.entry = entry
+
+        def peek(self, kind: Any, key: Any) -> Entry:
+            return self.entry
+
+    reader = Single(Counting(store()))
+    stores = StoreAccess(reader, controller_class="default", flood_gate=True)
+    for _ in range(3):
+        stores.open(NAMED, "t")
+    assert Counting.decoded == 1
+    reader.entry = Counting(store({"controller": "other"}))
+    assert stores.foreign([NAMED], "t") and Counting.decoded == 2
