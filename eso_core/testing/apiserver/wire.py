@@ -49,9 +49,9 @@ def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         elif wire == FIXED32:
             length = 4
         else:
-            raise ProtobufError(f"reading a protobuf body: wire type {wire} of field {number} is not supported")
+            raise ProtobufError(f"proto: illegal wireType {wire}")
         if position + length > end:
-            raise ProtobufError(f"reading a protobuf body: field {number} is cut off")
+            raise ProtobufError("unexpected EOF")
         yield number, data[position : position + length]
         position += length
 
@@ -60,7 +60,7 @@ def _varint(data: memoryview, position: int) -> tuple[int, int]:
     result = shift = 0
     while True:
         if position >= len(data) or shift > 63:
-            raise ProtobufError("reading a protobuf body: a number is cut off or too long")
+            raise ProtobufError("unexpected EOF" if shift <= 63 else "proto: integer overflow")
         byte = data[position]
         position += 1
         result |= (byte & 0x7F) << shift

@@ -192,8 +192,10 @@ def test_an_unknown_kind_is_told_apart_from_garbage() -> None:
     deployment = b"k8s\x00\x0a\x15\x0a\x07apps/v1\x12\x0aDeployment\x12\x00"
     with pytest.raises(protobuf.UnknownKind, match="Deployment"):
         protobuf.decode(deployment)
-    with pytest.raises(protobuf.ProtobufError, match="magic"):
+    with pytest.raises(protobuf.ProtobufError, match=r"expected prefix \[107 56 115 0\]"):
         protobuf.decode(b"{}")
+    with pytest.raises(protobuf.ProtobufError, match="unexpected EOF"):
+        protobuf.decode(b"k8s\x00\xff")
 
 
 @given(st.binary(max_size=40))

@@ -37,8 +37,14 @@ def decode(body: bytes) -> JsonObject:
         UnknownKind: no table describes the kind.
         ProtobufError: the bytes are no such encoding.
     """
+    # These three texts are the original's: they go into its answers as they are.
+    if not body:
+        raise ProtobufError("empty data")
     if not body.startswith(MAGIC):
-        raise ProtobufError("reading a protobuf body: it does not begin with the magic bytes 6b 38 73 00")
+        prefix = " ".join(map(str, MAGIC))
+        raise ProtobufError(f"provided data does not appear to be a protobuf message, expected prefix [{prefix}]")
+    if len(body) == len(MAGIC):
+        raise ProtobufError("empty body")
     api_version = kind = ""
     raw = b""
     for number, value in wire.fields(memoryview(body)[len(MAGIC) :]):
