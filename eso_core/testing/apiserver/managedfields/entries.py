@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -40,12 +41,12 @@ class Manager:
 
     def sort_key(self) -> str:
         """Orders managers as their JSON does, which is how conflicts are grouped."""
-        parts = [f'"manager":"{self.name}"', f'"operation":"{self.operation}"']
+        parts = {"manager": self.name, "operation": self.operation}
         if self.api_version:
-            parts.append(f'"apiVersion":"{self.api_version}"')
+            parts["apiVersion"] = self.api_version
         if self.subresource:
-            parts.append(f'"subresource":"{self.subresource}"')
-        return "{" + ",".join(parts) + "}"
+            parts["subresource"] = self.subresource
+        return json.dumps(parts, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
