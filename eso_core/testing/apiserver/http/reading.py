@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from eso_core.aio import Clock
@@ -94,7 +94,7 @@ class Reading:
         if wanted > self._store.revision:
             raise errors.version_too_large(wanted, self._store.revision)
 
-    async def converted(self, asked: Asked, entries: list[Entry] | None, read: Callable[[], T]) -> T:
+    async def converted(self, asked: Asked, entries: Sequence[Entry] | None, read: Callable[[], T]) -> T:
         """What ``read`` gives, after the conversions it misses. Without ``entries`` all of the table may be read."""
         while True:
             try:
