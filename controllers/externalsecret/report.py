@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from controllers.externalsecret.status import Outcome, next_status, ready_changed
+from controllers.externalsecret.status import Outcome, Reason, next_status, ready_changed
 from controllers.externalsecret.target import KeyChanges
 from controllers.metrics import ExternalSecretMetrics
 from eso_core.client import MergePatch
@@ -98,9 +98,8 @@ class Reporter:
         except (NotFound, Conflict):
             return  # deleted, or replaced by another object of this name: what was found out is not about that one
         if ready_changed(before, after):
-            self._ctx.log.info(
-                "reconciled secret", ready=outcome.ready, reason=str(outcome.reason), message=str(outcome.message)
-            )
+            what = "deleted secret" if outcome.reason is Reason.DELETED else "reconciled secret"
+            self._ctx.log.info(what, ready=outcome.ready, reason=str(outcome.reason), message=str(outcome.message))
 
     def failed(self, text: str) -> None:
         """Record a failure: the event with the full text, and the count. The next status has the text as well."""
