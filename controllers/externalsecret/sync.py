@@ -1,0 +1,323 @@
+"""One sync of an ExternalSecret: decide -> fetch -> render -> apply -> report.
+
+No path ends for good: a success or a skip names the next instant that matters, a failure that time can heal is raised for
+the back-off of the queue, and one that only a change can heal is tried again at the refresh interval.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from controllers.externalsecret.decide import conflict_retry_after, next_wake, retry_after, should_refresh
+from controllers.externalsecret.errors import (
+    FetchFailed,
+    NotOwner,
+    OwnedByAnother,
+    SyncError,
+    TargetImmutable,
+    TargetRefused,
+)
+from controllers.externalsecret.extensions import Extensions
+from controllers.externalsecret.fetch import Fetched, Fetcher
+from controllers.externalsecret.plan import Plan
+from controllers.externalsecret.render import Content, foreign_controller, is_intact, render_secret
+from controllers.externalsecret.report import Reporter
+from controllers.externalsecret.status import Message, Outcome, Reason, absence_expected, was_refused
+from controllers.externalsecret.target import OwnWrites, Target, Targets, key_changes, owned_by
+from controllers.externalsecret.watches import REFRESH_PRIORITY
+from controllers.secretstore.access import StoreAccess
+from eso_core.controller import Context, Result
+from eso_core.meta import JsonObject, ObjectKey
+from eso_core.meta.errors import (
+    AlreadyExists,
+    ApiError,
+    BadRequest,
+    Conflict,
+    EsoCoreError,
+    Forbidden,
+    Invalid,
+    RequestEntityTooLarge,
+)
+from providers.pool import ClientPool
+
+__all__ = ["PendingStores", "Sync", "Tools"]
+
+_PENDING_GRACE: Final = 2.0
+"""Seconds that a store which has never been checked is waited for before that counts as a failure."""
+
+_SHORTEST_WAIT: Final = 0.05
+"""Seconds; an interval of a nanosecond must not keep a worker busy."""
+
+_AGAIN: Final = Result(requeue=True)
+_DONE: Final = Result()
+
+
+class PendingStores:
+    """Objects whose store has not been checked yet: its result wakes them in a moment, so that is no failure at first."""
+
+    def __init__(self) -> None:
+        self._since: dict[ObjectKey, float] = {}
+
+    def first_look(self, key: ObjectKey, now: float) -> bool:
+        """Whether the object's store was found unchecked only just now; `now` is monotonic."""
+        return now - self._since.setdefault(key, now) < _PENDING_GRACE
+
+    def clear(self, key: ObjectKey) -> None:
+        """The store could be used, or the object is gone."""
+        self._since.pop(key, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What all passes share.
+
+    Attributes:
+        pool: Open clients of stores.
+        access: Says which stores may be used.
+        writes: Told of every write to a target.
+        extensions: Templates and generators, where there are any.
+        ignored_annotations: Annotations that targets do not inherit.
+        pending: Objects that wait for the first check of their store.
+    """
+
+    pool: ClientPool
+    access: StoreAccess
+    writes: OwnWrites
+    extensions: Extensions
+    ignored_annotations: tuple[str, ...]
+    pending: PendingStores = field(default_factory=PendingStores)
+
+
+class Sync:
+    """One pass over an ExternalSecret that can be worked on.
+
+    Args:
+        tools: What all passes share.
+        ctx: The reconcile's context.
+        report: Tells the world.
+        plan: The object, read.
+    """
+
+    def __init__(self, tools: Tools, ctx: Context, report: Reporter, plan: Plan) -> None:
+        self._tools = tools
+        self._ctx = ctx
+        self._report = report
+        self._plan = plan
+        self._targets = Targets(ctx.cache, ctx.client, ctx.api, tools.writes)
+        self._start = ctx.clock.now()
+
+    async def run(self) -> Result | None:
+        """Sync the object if it is due; returns when to look again, and raises what back-off may heal."""
+        plan = self._plan
+        target = await self._targets.find(plan.target_key)
+        if not self._due(target):
+            self._note_unapplied_spec()
+            if was_refused(self._report.obj.get("status")):
+                # The edit that could not be read is gone, and the Secret is as it was before it.
+                await self._report.status(Outcome(Reason.SYNCED, Message.SYNCED))
+            return self._later()
+        try:
+            return await self._sync(target)
+        except FetchFailed as error:
+            if error.pending and self._tools.pending.first_look(plan.key, self._ctx.clock.monotonic()):
+                return Result(requeue_after=_PENDING_GRACE)
+            return await self._fail(Message.PROVIDER, error, retry=error.retryable)
+        except (Conflict, AlreadyExists):
+            return _AGAIN
+        except Forbidden as error:
+            if error.namespace_terminating:
+                return None
+            return await self._fail(Message.UPDATE, error, retry=True)
+
+    def _due(self, target: Target) -> bool:
+        plan = self._plan
+        if should_refresh(plan.refresh, self._start):
+            return True
+        if plan.target.creation in ("Orphan", "None"):
+            return False
+        if not target.exists:
+            return not absence_expected(self._report.obj.get("status"))
+        return not is_intact(target.secret)
+
+    def _note_unapplied_spec(self) -> None:
+        refresh = self._plan.refresh
+        if refresh.synced == refresh.current or refresh.policy == "OnChange":
+            return
+        if refresh.policy == "CreatedOnce":
+            why = "refreshPolicy CreatedOnce never applies it"
+        elif refresh.interval <= 0:
+            why = "refreshInterval 0 never applies it: set refreshPolicy OnChange for that"
+        else:
+            return
+        self._report.notice("Normal", "ChangeNotApplied", f"the object has changed since the last sync, and {why}")
+
+    def _later(self) -> Result:
+        return _wake_in(next_wake(self._plan.refresh, self._start))
+
+    async def _sync(self, target: Target) -> Result | None:
+        plan, report = self._plan, self._report
+        for problem in plan.refresh.windows.problems if plan.refresh.windows else ():
+            report.notice("Warning", "InvalidSyncWindow", problem)
+        fetched = await self._fetch()
+        self._tools.pending.clear(plan.key)
+        if fetched.unchanged:
+            return await self._succeed(Reason.SYNCED, Message.SYNCED)
+        if not fetched.data:
+            if plan.deletion_policy == "Retain":
+                return await self._succeed(Reason.SYNCED, Message.RETAINED)
+            if plan.deletion_policy == "Delete":
+                return await self._delete_target(target)
+        if plan.target.creation == "None":
+            return await self._succeed(Reason.SYNCED, Message.SYNCED)
+        existing = target.secret
+        if target.foreign:
+            existing = await self._targets.read(plan.target_key)
+        if existing is None and plan.target.creation == "Merge":
+            return await self._succeed(Reason.MISSING, Message.MISSING)
+        if plan.target.creation == "Owner" and not await self._delete_orphans():
+            return None
+        return await self._apply(fetched, existing)
+
+    async def _fetch(self) -> Fetched:
+        tools, plan, report = self._tools, self._plan, self._report
+        async with tools.pool.session(plan.owner.namespace) as session:
+            fetched = await Fetcher(session, tools.access, tools.extensions).fetch(plan)
+        for missing in fetched.missing:
+            report.event("Normal", "MissingProviderSecret", f"secret does not exist at provider using {missing}")
+        for label in fetched.empty_finds:
+            report.notice("Normal", "NothingFound", f"{label} matches no secret of the provider")
+        for label, collision in fetched.collisions:
+            sources = ", ".join(f'"{source}"' for source in collision.sources)
+            report.notice(
+                "Warning",
+                "KeyCollision",
+                f'{label}: rewrite makes "{collision.key}" of {sources}: the value of "{collision.sources[-1]}" is used',
+            )
+        return fetched
+
+    async def _apply(self, fetched: Fetched, existing: JsonObject | None) -> Result | None:
+        plan, report = self._plan, self._report
+        name = plan.target.name
+        try:
+            content = await self._content(fetched)
+            rendered = render_secret(plan.owner, plan.target, content, existing)
+        except TargetRefused as error:
+            return await self._refuse(error, f"unable to mutate secret {name}: {error}")
+        except SyncError as error:
+            return await self._fail(Message.UPDATE, error, text=f"unable to mutate secret {name}: {error}", retry=False)
+        try:
+            if existing is None:
+                await self._targets.create(rendered.secret, plan.owner)
+                event = ("Created", "secret created")
+                written = True
+            else:
+                event = ("Updated", "secret updated")
+                written = await self._targets.update(rendered.secret, existing, plan.owner)
+        except TargetImmutable as error:
+            return await self._refuse(error, str(error))
+        except (Conflict, AlreadyExists):
+            raise
+        except Forbidden as error:
+            if error.namespace_terminating:
+                return None
+            return await self._fail(Message.UPDATE, error, text=f"unable to update secret {name}: {error}", retry=True)
+        except (ApiError, EsoCoreError) as error:
+            # What the server finds wrong with the Secret stays wrong until something changes; all else may pass.
+            retry = not isinstance(error, Invalid | BadRequest | RequestEntityTooLarge)
+            return await self._fail(Message.UPDATE, error, text=f"unable to update secret {name}: {error}", retry=retry)
+        if written:
+            report.keys_changed(name, key_changes(existing, rendered.secret))
+            report.event("Normal", *event)
+        if rendered.taken_over:
+            report.event(
+                "Warning",
+                "KeysRemoved",
+                f"secret {name} was taken over: it no longer has the keys {', '.join(rendered.taken_over)}",
+            )
+        return await self._succeed(Reason.SYNCED, Message.SYNCED, binding=name)
+
+    async def _content(self, fetched: Fetched) -> Content:
+        plan, extensions = self._plan, self._tools.extensions
+        if plan.template is not None and extensions.templates is not None:
+            return await extensions.templates.content(plan, fetched.data)
+        return Content.plain(plan.owner, fetched.data, self._tools.ignored_annotations)
+
+    async def _delete_target(self, target: Target) -> Result | None:
+        """All values are gone and deletionPolicy is Delete."""
+        plan, report = self._plan, self._report
+        name = plan.target.name
+        if plan.target.creation != "Owner":
+            text = f"unable to delete secret {name}: creationPolicy={plan.target.creation} is not Owner"
+            return await self._fail(Message.DELETE, SyncError(text), retry=False)
+        if target.exists:
+            secret = target.secret
+            if secret is None or not owned_by(secret, plan.owner):
+                holder = foreign_controller(secret["metadata"], plan.owner) if secret is not None else ""
+                whose = f"it is controlled by {holder}" if holder else "this ExternalSecret does not own it"
+                return await self._fail(
+                    Message.DELETE, SyncError(f"unable to delete secret {name}: {whose}"), retry=False
+                )
+            try:
+                await self._targets.delete(secret)
+            except Conflict:
+                raise
+            except EsoCoreError as error:
+                text = f"unable to delete secret {name}: {error}"
+                return await self._fail(Message.DELETE, error, text=text, retry=True)
+            report.secret_deleted("deleted secret", name, Message.DELETED)
+            report.event("Normal", "Deleted", Message.DELETED)
+        return await self._succeed(Reason.DELETED, Message.DELETED)
+
+    async def _delete_orphans(self) -> bool:
+        """Delete what this object owns under other names; False when that failed and was reported."""
+        for secret in await self._targets.orphans(self._plan):
+            name = secret["metadata"]["name"]
+            try:
+                await self._targets.delete(secret)
+            except Conflict:
+                raise
+            except EsoCoreError as error:
+                await self._fail(
+                    Message.DELETE_ORPHANS, error, text=f"unable to delete secret {name}: {error}", retry=True
+                )
+                return False
+            self._report.secret_deleted("deleted orphaned secret", name, "target changed")
+            self._report.event("Normal", "Deleted", "secret deleted because it was orphaned")
+        return True
+
+    async def _succeed(self, reason: Reason, message: str, *, binding: str | None = None) -> Result:
+        refresh = self._plan.refresh
+        await self._report.status(Outcome(reason, message, self._start, refresh.current, binding))
+        done = replace(refresh, synced=refresh.current, refresh_time=self._start)
+        wait = next_wake(done, self._ctx.clock.now())
+        return _wake_in(wait)
+
+    async def _refuse(self, error: TargetRefused, text: str) -> Result | None:
+        match error:
+            case OwnedByAnother():
+                message = Message.OTHER_OWNER
+            case NotOwner():
+                message = Message.OWNERSHIP
+            case TargetImmutable():
+                message = Message.IMMUTABLE
+            case _:
+                message = Message.UPDATE
+        self._report.failed(text)
+        await self._report.status(Outcome(Reason.ERROR, message, binding=self._plan.target.name))
+        return _wake_in(conflict_retry_after(self._plan.refresh))
+
+    async def _fail(self, message: Message, error: Exception, *, retry: bool, text: str = "") -> Result | None:
+        """Report a failure; raises it when back-off may heal it, else says when to look again."""
+        self._report.failed(text or str(error))
+        await self._report.status(Outcome(Reason.ERROR, message))
+        if retry:
+            raise error
+        return _wake_in(retry_after(self._plan.refresh))
+
+
+def _wake_in(seconds: float | None) -> Result:
+    """Look again after this time, behind what people change meanwhile."""
+    if seconds is None:
+        return _DONE
+    return Result(requeue_after=max(seconds, _SHORTEST_WAIT), priority=REFRESH_PRIORITY)
