@@ -55,6 +55,8 @@ class OperatorOptions:
         enable_secret_store_reconciler, enable_cluster_store_reconciler: Whether these controllers run.
         enable_flood_gate: Sync only from stores that are Ready.
         ignored_annotations: Annotations of ExternalSecrets that their Secrets do not get; one that ends in `/` is a prefix.
+        adopt_existing_secrets: Take over a Secret that no ExternalSecret made, with all its keys, as the original does.
+        minimal_finalizers: Put a finalizer only on ExternalSecrets whose deletion has something to do.
         metrics_addr, health_addr: Listen addresses; `0` for none.
         metrics_secure, metrics_auth, metrics_cert_file, metrics_key_file: How metrics are served.
         extended_metric_labels: Label object metrics with the object's `app.kubernetes.io` labels.
@@ -72,6 +74,8 @@ class OperatorOptions:
     enable_cluster_store_reconciler: bool = True
     enable_flood_gate: bool = True
     ignored_annotations: tuple[str, ...] = IGNORED_ANNOTATIONS
+    adopt_existing_secrets: bool = True
+    minimal_finalizers: bool = False
     metrics_addr: str = "0"
     health_addr: str = "0"
     metrics_secure: bool = False
@@ -220,6 +224,8 @@ class Operator:
                 cluster_stores=options.enable_cluster_store_reconciler,
                 watch_namespaces=not options.namespace,
                 ignored_annotations=options.ignored_annotations,
+                adopt=options.adopt_existing_secrets,
+                minimal_finalizers=options.minimal_finalizers,
             ),
         )
         controller = self._controller("externalsecret", EXTERNAL_SECRET, reconciler, "external-secrets")

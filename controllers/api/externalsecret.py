@@ -45,6 +45,8 @@ NullBytes = Literal["Ignore", "Fail"]
 _CRON = r"^(@(annually|yearly|monthly|weekly|daily|midnight|hourly)|@every [^\s]+.*|[^\s]+( [^\s]+){4})$"
 _TIME = Schema(extra={"format": "date-time"})
 
+_OPTIONAL = "Go on without this entry while its secret does not exist, whatever the deletion policy says."
+
 # Tutorials write `refreshInterval: 0` without quotes; the number means the same as the text.
 Interval = Annotated[int | str | None, Schema(int_or_string=True)]
 
@@ -71,6 +73,7 @@ class DataEntry(Model):
     secret_key: SecretKey = Field(description="Key in the Secret.")
     remote_ref: RemoteRef = Field(description="Where the value comes from.")
     source_ref: SourceRef | None = Field(None, description="Another store for this entry.")
+    optional: bool | None = Field(None, description=_OPTIONAL)
 
 
 class ExtractRef(RemoteRef):
@@ -142,6 +145,7 @@ class DataFromEntry(Model):
     find: Find | None = Field(None, description="All values that match.")
     rewrite: list[Rewrite] | None = Field(None, description="Steps that rewrite the keys, in order.")
     source_ref: SourceRef | None = Field(None, description="Another store for this entry, or a generator.")
+    optional: bool | None = Field(None, description=_OPTIONAL)
 
 
 class TemplateItem(Model):

@@ -87,6 +87,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_bool(work, "--enable-cluster-store-reconciler", True, "run the ClusterSecretStore controller")
     add_bool(work, "--enable-flood-gate", True, "sync only from stores that are Ready")
 
+    add_bool(
+        work, "--adopt-existing-secrets", True, "take over Secrets that no ExternalSecret made; false refuses them"
+    )
+    add_bool(
+        work,
+        "--minimal-finalizers",
+        False,
+        "put a finalizer only on ExternalSecrets whose deletion has something to do",
+    )
+
     serving = parser.add_argument_group("serving")
     serving.add_argument(
         "--metrics-addr", type=address, default=":8080", help="listen address of /metrics, 0 for none (default :8080)"
@@ -187,6 +197,8 @@ def operator_options(args: argparse.Namespace) -> OperatorOptions:
         enable_secret_store_reconciler=args.enable_secret_store_reconciler,
         enable_cluster_store_reconciler=args.enable_cluster_store_reconciler,
         enable_flood_gate=args.enable_flood_gate,
+        adopt_existing_secrets=args.adopt_existing_secrets,
+        minimal_finalizers=args.minimal_finalizers,
         metrics_addr=args.metrics_addr,
         health_addr=args.live_addr,
         metrics_secure=args.metrics_secure,

@@ -90,5 +90,9 @@ class NotOwner(TargetRefused):
     """The target's controller is an object of another kind."""
 
 
+class NotAdopted(TargetRefused):
+    """A Secret of the target's name is there that no ExternalSecret made, and it may not be taken over."""
+
+
 class TargetImmutable(TargetRefused):
     """The target is marked immutable and its data or type would change."""

@@ -38,6 +38,7 @@ class Fetched:
     Attributes:
         data: The merged values by the keys of the Secret.
         missing: Entries whose secret does not exist, as events name them (only if the deletion policy lets them pass).
+        left_out: Optional entries whose secret does not exist, as conditions name them.
         empty_finds: Entries with `find` that matched nothing.
         collisions: Keys that a rewrite made of several, by entry.
         unchanged: A backend said that nothing changed, so the target stays as it is.
@@ -45,6 +46,7 @@ class Fetched:
 
     data: dict[str, bytes] = field(default_factory=dict, repr=False)
     missing: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     empty_finds: list[str] = field(default_factory=list)
     collisions: list[tuple[str, Collision]] = field(default_factory=list)
     unchanged: bool = False
@@ -173,6 +175,8 @@ def _merge(plan: Plan, results: list[_Part | Exception]) -> Fetched:
                 fetched.empty_finds.append(entry.label)
         elif find_cause(result, NotModified) is not None:
             fetched.unchanged = True
+        elif entry.optional and find_cause(result, NoSecret) is not None:
+            fetched.left_out.append(entry.title)
         elif find_cause(result, NoSecret) is not None and plan.deletion_policy != "Retain":
             fetched.missing.append(entry.missing)
         else:

@@ -65,6 +65,12 @@ class DataEntry:
     ref: RemoteRef
     store: StoreRef
     treatment: Treatment
+    optional: bool = False
+
+    @property
+    def title(self) -> str:
+        """The entry as conditions name it."""
+        return f"{self.secret_key} (key: {self.ref.key})"
 
     @property
     def label(self) -> str:
@@ -85,11 +91,17 @@ class ExtractEntry:
     ref: RemoteRef
     store: StoreRef
     treatment: Treatment
+    optional: bool = False
 
     @property
     def label(self) -> str:
         """The entry as error texts name it."""
         return f"spec.dataFrom[{self.index}].extract"
+
+    @property
+    def title(self) -> str:
+        """The entry as conditions name it."""
+        return self.label
 
     @property
     def missing(self) -> str:
@@ -105,11 +117,17 @@ class FindEntry:
     find: Find
     store: StoreRef
     treatment: Treatment
+    optional: bool = False
 
     @property
     def label(self) -> str:
         """The entry as error texts name it."""
         return f"spec.dataFrom[{self.index}].find"
+
+    @property
+    def title(self) -> str:
+        """The entry as conditions name it."""
+        return self.label
 
     @property
     def missing(self) -> str:
@@ -124,11 +142,17 @@ class GeneratorEntry:
     index: int
     ref: GeneratorRef
     treatment: Treatment
+    optional: bool = False
 
     @property
     def label(self) -> str:
         """The entry as error texts name it."""
         return f"spec.dataFrom[{self.index}].sourceRef.generatorRef"
+
+    @property
+    def title(self) -> str:
+        """The entry as conditions name it."""
+        return self.label
 
     @property
     def missing(self) -> str:
@@ -305,6 +329,7 @@ def _data_entries(entries: Sequence[JsonObject], default: StoreRef | None) -> It
             # Without any reference the look-up of the empty name fails with the text that users know.
             store=store or StoreRef(STORE_KIND, ""),
             treatment=_treatment(ref, ()),
+            optional=bool(entry.get("optional")),
         )
 
 
@@ -325,9 +350,11 @@ def _from_entries(entries: Sequence[JsonObject], default: StoreRef | None) -> It
                 ),
                 store=store,
                 treatment=_treatment(find, rewrite),
+                optional=bool(entry.get("optional")),
             )
         elif (extract := entry.get("extract")) is not None:
-            yield ExtractEntry(index, _remote_ref(extract), store, _treatment(extract, rewrite))
+            optional = bool(entry.get("optional"))
+            yield ExtractEntry(index, _remote_ref(extract), store, _treatment(extract, rewrite), optional)
         elif (generator := source.get("generatorRef")) is not None:
             ref = GeneratorRef(
                 generator.get("apiVersion") or "", generator.get("kind") or "", generator.get("name") or ""

@@ -42,11 +42,15 @@ class Settings:
         cluster_stores: Whether the ClusterSecretStore controller runs.
         watch_namespaces: Whether namespaces are in the cache (not when the operator serves a single namespace).
         ignored_annotations: Annotations that targets do not inherit.
+        adopt: Whether a Secret that no ExternalSecret made may be taken over with all its keys.
+        minimal_finalizers: Put a finalizer only on objects whose deletion has something to do.
     """
 
     cluster_stores: bool = True
     watch_namespaces: bool = True
     ignored_annotations: tuple[str, ...] = IGNORED_ANNOTATIONS
+    adopt: bool = True
+    minimal_finalizers: bool = False
 
 
 class ExternalSecretReconciler:
@@ -76,7 +80,14 @@ class ExternalSecretReconciler:
         self._recorder = recorder
         self._metrics = metrics
         self._settings = settings or Settings()
-        self._tools = Tools(pool, access, writes, extensions or Extensions(), self._settings.ignored_annotations)
+        self._tools = Tools(
+            pool,
+            access,
+            writes,
+            extensions or Extensions(),
+            self._settings.ignored_annotations,
+            adopt=self._settings.adopt,
+        )
         self._notices = Notices()
         self._uids: dict[ObjectKey, str] = {}
 
@@ -116,11 +127,10 @@ class ExternalSecretReconciler:
             return await self._finalize(ctx, report)
         if await self._namespace_terminating(ctx, namespace):
             return None  # the namespace's deletion reaches this object in a moment; nothing can be created any more
-        if not has_finalizer(obj, FINALIZER):
+        if has_finalizer(obj, FINALIZER) != self._wants_finalizer(obj):
+            change = remove_finalizer_ops if has_finalizer(obj, FINALIZER) else add_finalizer_ops
             try:
-                report.obj = await ctx.client.patch(
-                    EXTERNAL_SECRET, report.key, JsonPatch(add_finalizer_ops(obj, FINALIZER))
-                )
+                report.obj = await ctx.client.patch(EXTERNAL_SECRET, report.key, JsonPatch(change(obj, FINALIZER)))
             except (Conflict, Invalid):
                 return _AGAIN  # somebody changed the object; its event is on the way
             except NotFound:
@@ -132,6 +142,13 @@ class ExternalSecretReconciler:
         except (InvalidField, NotInThisRelease) as error:
             return await self._invalid(report, str(error))
         return await Sync(self._tools, ctx, report, plan).run()
+
+    def _wants_finalizer(self, obj: JsonObject) -> bool:
+        if not self._settings.minimal_finalizers:
+            return True
+        target = (obj.get("spec") or {}).get("target") or {}
+        # What carries our owner mark is garbage collected; all other policies leave the target alone.
+        return target.get("deletionPolicy") == "Delete"
 
     async def _invalid(self, report: Reporter, text: str) -> Result | None:
         """The object cannot be worked on as it is written: only an edit helps, and that wakes it."""

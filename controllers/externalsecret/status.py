@@ -22,6 +22,7 @@ class Reason(StrEnum):
     ERROR = "SecretSyncedError"
     DELETED = "SecretDeleted"
     MISSING = "SecretMissing"
+    PARTIAL = "SecretPartiallySynced"
 
 
 class Message(StrEnum):

@@ -12,6 +12,7 @@ from typing import Final
 from controllers.externalsecret.decide import conflict_retry_after, next_wake, retry_after, should_refresh
 from controllers.externalsecret.errors import (
     FetchFailed,
+    NotAdopted,
     NotOwner,
     OwnedByAnother,
     SyncError,
@@ -78,6 +79,7 @@ class Tools:
         writes: Told of every write to a target.
         extensions: Templates and generators, where there are any.
         ignored_annotations: Annotations that targets do not inherit.
+        adopt: Whether a Secret that no ExternalSecret made may be taken over with all its keys.
         pending: Objects that wait for the first check of their store.
     """
 
@@ -86,6 +88,7 @@ class Tools:
     writes: OwnWrites
     extensions: Extensions
     ignored_annotations: tuple[str, ...]
+    adopt: bool = True
     pending: PendingStores = field(default_factory=PendingStores)
 
 
@@ -106,6 +109,7 @@ class Sync:
         self._plan = plan
         self._targets = Targets(ctx.cache, ctx.client, ctx.api, tools.writes)
         self._start = ctx.clock.now()
+        self._left_out: list[str] = []
 
     async def run(self) -> Result | None:
         """Sync the object if it is due; returns when to look again, and raises what back-off may heal."""
@@ -173,6 +177,13 @@ class Sync:
         existing = target.secret
         if target.foreign:
             existing = await self._targets.read(plan.target_key)
+            if existing is not None and not self._tools.adopt and plan.target.creation in ("Owner", "Orphan"):
+                name = plan.target.name
+                text = (
+                    f"secret {name} is there already and no ExternalSecret made it: name another with spec.target.name, add to it "
+                    "with creationPolicy Merge, or run the operator with --adopt-existing-secrets"
+                )
+                return await self._refuse(NotAdopted(text), text)
         if existing is None and plan.target.creation == "Merge":
             return await self._succeed(Reason.MISSING, Message.MISSING)
         if plan.target.creation == "Owner" and not await self._delete_orphans():
@@ -183,6 +194,9 @@ class Sync:
         tools, plan, report = self._tools, self._plan, self._report
         async with tools.pool.session(plan.owner.namespace) as session:
             fetched = await Fetcher(session, tools.access, tools.extensions).fetch(plan)
+        self._left_out = fetched.left_out
+        for left_out in fetched.left_out:
+            report.notice("Normal", "MissingProviderSecret", f"secret does not exist at provider, optional: {left_out}")
         for missing in fetched.missing:
             report.event("Normal", "MissingProviderSecret", f"secret does not exist at provider using {missing}")
         for label in fetched.empty_finds:
@@ -288,6 +302,8 @@ class Sync:
 
     async def _succeed(self, reason: Reason, message: str, *, binding: str | None = None) -> Result:
         refresh = self._plan.refresh
+        if self._left_out and reason is Reason.SYNCED:
+            reason, message = Reason.PARTIAL, f"{message}, without optional {', '.join(self._left_out)}"
         await self._report.status(Outcome(reason, message, self._start, refresh.current, binding))
         done = replace(refresh, synced=refresh.current, refresh_time=self._start)
         wait = next_wake(done, self._ctx.clock.now())
@@ -297,14 +313,15 @@ class Sync:
         match error:
             case OwnedByAnother():
                 message = Message.OTHER_OWNER
-            case NotOwner():
+            case NotOwner() | NotAdopted():
                 message = Message.OWNERSHIP
             case TargetImmutable():
                 message = Message.IMMUTABLE
             case _:
                 message = Message.UPDATE
         self._report.failed(text)
-        await self._report.status(Outcome(Reason.ERROR, message, binding=self._plan.target.name))
+        written = None if isinstance(error, NotAdopted) else self._plan.target.name
+        await self._report.status(Outcome(Reason.ERROR, message, binding=written))
         return _wake_in(conflict_retry_after(self._plan.refresh))
 
     async def _fail(self, message: Message, error: Exception, *, retry: bool, text: str = "") -> Result | None:

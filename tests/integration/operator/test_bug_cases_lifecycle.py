@@ -168,6 +168,22 @@ async def test_b011_a_take_over_is_told() -> None:
         assert "admin, other" in message
 
 
+async def test_b011_a_take_over_can_be_refused() -> None:
+    """B011: with --adopt-existing-secrets=false a Secret made by hand stays as it is; Merge still adds to it."""
+    async with running(options=OperatorOptions(adopt_existing_secrets=False)) as cluster:
+        await cluster.fake({"k": "1"})
+        by_hand = await cluster.secret("argocd-secret", {"admin": "x", "other": "y"})
+        for name, policy in (("o", "Owner"), ("p", "Orphan")):
+            target = {"name": "argocd-secret", "creationPolicy": policy}
+            await cluster.es(name, target=target, data=[entry("oidc", "k")])
+            await cluster.failed(name, "failed to take ownership of target secret")
+            message = await cluster.has_event(name, "Warning", "UpdateFailed")
+            assert "argocd-secret is there already" in message and "--adopt-existing-secrets" in message
+        assert await cluster.get(SECRET, "argocd-secret") == by_hand
+        await cluster.es("m", target={"name": "argocd-secret", "creationPolicy": "Merge"}, data=[entry("oidc", "k")])
+        await cluster.has_data("argocd-secret", {"admin": "x", "other": "y", "oidc": "1"})
+
+
 async def test_b012_b013_metadata_of_a_target_without_template() -> None:
     """B012, B013: labels and annotations are copied, but not those by which tools know their objects."""
     async with running() as cluster:
@@ -238,6 +254,30 @@ async def test_b017_a_missing_key_under_merge_is_skipped_and_named() -> None:
         await cluster.has_event("merge", "Normal", "MissingProviderSecret", "(key=missing)")
 
 
+async def test_b017_an_optional_entry_that_is_missing_is_left_out_and_named() -> None:
+    """B017: under Retain, the rest is written; the reason is its own and the message names what is missing."""
+    async with running() as cluster:
+        await cluster.fake({"ok": "1"})
+        optional = {**entry("b", "missing"), "optional": True}
+        await cluster.es(
+            "p", data=[entry("a", "ok"), optional], dataFrom=[{"extract": {"key": "nope"}, "optional": True}]
+        )
+        await cluster.has_data("p", {"a": "1"})
+        await cluster.synced("p", reason="SecretPartiallySynced")
+        message = (await cluster.ready("p"))["message"]
+        assert message == "secret synced, without optional spec.dataFrom[0].extract, b (key: missing)"
+        await cluster.has_event("p", "Normal", "MissingProviderSecret", "b (key: missing)")
+        await cluster.set_fake({"ok": "1", "missing": "2", "nope": "{}"})
+        await cluster.poke("p")
+        await cluster.has_data("p", {"a": "1", "b": "2"})
+        await cluster.synced("p")
+        # Only absence is optional: an entry that cannot be read fails the object as always.
+        await cluster.set_fake({"ok": "1", "missing": "2", "nope": "no json"})
+        await cluster.poke("p", "2")
+        await cluster.failed("p", "could not get secret data from provider")
+        await cluster.has_data("p", {"a": "1", "b": "2"})
+
+
 async def test_b018_objects_go_on_when_their_store_recovers() -> None:
     """B018: a store that turns ready, and one that is created, wake what waits for them."""
     async with running() as cluster:
@@ -291,6 +331,23 @@ async def test_b023_deletions_come_before_failing_refreshes() -> None:
             return await cluster.get(NAMESPACE, "dying") is None
 
         await cluster.eventually(gone, within=5)
+
+
+async def test_b023_an_object_that_needs_no_clean_up_can_do_without_finalizer() -> None:
+    """B023: with --minimal-finalizers only deletionPolicy Delete has one; those that are there already go."""
+    async with running(options=OperatorOptions(minimal_finalizers=True)) as cluster:
+        await cluster.fake({"k": "1"})
+        ours = "externalsecrets.external-secrets.io/externalsecret-cleanup"
+        await cluster.es("retain", data=[entry("a", "k")])
+        await cluster.es("delete", target={"deletionPolicy": "Delete"}, data=[entry("a", "k")])
+        await cluster.es("old", metadata={"finalizers": [ours, "example.org/theirs"]}, data=[entry("a", "k")])
+        finalizers = {}
+        for name in ("retain", "delete", "old"):
+            await cluster.synced(name)
+            found = await cluster.get(ES, name)
+            assert found is not None
+            finalizers[name] = found["metadata"].get("finalizers")
+        assert finalizers == {"retain": None, "delete": [ours], "old": ["example.org/theirs"]}
 
 
 async def test_b024_the_finalizer_takes_no_ownership_of_the_spec() -> None:

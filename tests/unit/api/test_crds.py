@@ -45,6 +45,11 @@ def expected(plural: str) -> JsonObject:
         # Tutorials write `refreshInterval: 0` as a number. Such a field cannot be selectable.
         for version in (v1, v1beta1):
             version["schema"]["properties"]["spec"]["properties"]["refreshInterval"] = INTERVAL
+        # Entries may be marked as optional.
+        for entries in ("data", "dataFrom"):
+            v1["schema"]["properties"]["spec"]["properties"][entries]["items"]["properties"]["optional"] = {
+                "type": "boolean"
+            }
         # The cause of a failure, which the original tells in an event only.
         v1["schema"]["properties"]["status"]["properties"]["lastError"] = {"type": "string"}
         v1["selectableFields"] = [f for f in v1["selectableFields"] if f["jsonPath"] != ".spec.refreshInterval"]
