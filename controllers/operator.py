@@ -24,11 +24,12 @@ from controllers.secretstore.reconciler import StoreReconciler
 from controllers.secretstore.watches import store_matters
 from eso_core.aio import Clock, TaskScope, shielded
 from eso_core.cache import InformerSpec
+from eso_core.cache import Settings as ReflectorSettings
 from eso_core.client import Client, ClientConfig, RateLimit
 from eso_core.controller import Controller, ControllerOptions, Func, Handler, KindSource, Predicate, Reconcile
 from eso_core.controller.handlers import enqueue_object
 from eso_core.manager import LeaderElectionOptions, Manager, ManagerOptions, MetricsServerOptions
-from eso_core.meta import GVK, Partial
+from eso_core.meta import GVK, GVR, Partial, ResourceInfo
 from eso_core.meta.wellknown import NAMESPACE, SECRET
 from eso_core.queue import ItemExponential, MaxOf, RateLimiter, TokenBucket
 from providers.interface import ProviderOptions
@@ -38,6 +39,18 @@ from providers.registry import Registry
 __all__ = ["Operator", "OperatorOptions"]
 
 DEFAULT_CONCURRENT: Final = 16
+_CRD_POLL_SECONDS: Final = 5.0
+"""How often kinds that are not served yet are looked for: an operator is often installed before its CRDs."""
+
+_SERVED: Final = (
+    (EXTERNAL_SECRET, "externalsecrets", True),
+    (STORE, "secretstores", True),
+    (CLUSTER_STORE, "clustersecretstores", False),
+)
+"""How our kinds are served; known, so that nothing has to be discovered before the first list."""
+
+_FOREVER: Final = 10 * 365 * 86_400.0
+
 _CLOSE_SECONDS: Final = 15.0
 """How long open store clients get to revoke their tokens at a stop."""
 
@@ -128,6 +141,9 @@ class Operator:
             user_agent="external-secrets",
         )
         manager = self.manager
+        for kind, plural, namespaced in _SERVED:
+            resource = GVR(kind.group, kind.version, plural)
+            manager.api.mapper.register(ResourceInfo(resource, namespaced, singular=kind.kind.lower(), kind=kind.kind))
         self.pool = ClientPool(
             providers if providers is not None else Registry(),
             ClusterReader(manager.api),
@@ -257,6 +273,7 @@ class Operator:
             options=ControllerOptions(
                 max_concurrent=self.options.concurrent or DEFAULT_CONCURRENT,
                 rate_limiter=_retry_limiter,
+                wait_for_crd=True,
                 hot_loop_runs=0,  # objects with an interval of a second are no loop
             ),
         )
@@ -318,4 +335,7 @@ def _manager_options(options: OperatorOptions, base: ManagerOptions) -> ManagerO
         ),
         health_addr=options.health_addr,
         graceful_shutdown_timeout=options.graceful_shutdown,
+        # Without CRDs the operator stays up, not ready, and says in the log what it waits for.
+        cache_sync_timeout=_FOREVER,
+        reflector=base.reflector or ReflectorSettings(absent_retry=_CRD_POLL_SECONDS),
     )

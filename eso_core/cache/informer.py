@@ -313,7 +313,8 @@ class Informer:
                 registration.mark_initial_end()
 
     def kind_absent(self) -> None:
-        _log.info("kind is not served: looking again in 10 s", kind=self.spec.name)
+        settings = self.settings or Settings()
+        _log.info(f"kind is not served: looking again in {settings.absent_retry:g} s", kind=self.spec.name)
 
     def failed(self, shard: Shard, failure: Failure) -> None:
         fields: dict[str, object] = {"kind": self.spec.name, "reason": failure.kind.value, "error": failure.message}
