@@ -8,11 +8,10 @@ import signal
 import sys
 from pathlib import Path
 
-import yaml
-
 from eso_core.testing.apiserver.options import ApiServerOptions
 from eso_core.testing.apiserver.server import ApiServer
 from eso_core.testing.apiserver.storage.statefile import StateError
+from eso_core.testing.manifests import definitions
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -39,21 +38,12 @@ async def _run(arguments: argparse.Namespace) -> None:
         loop.add_signal_handler(number, stop.set)
     async with await ApiServer.start(options) as server:
         if arguments.crds is not None:
-            for manifest in _manifests(arguments.crds):
+            for manifest in definitions([arguments.crds]):
                 server.install(manifest)
         server.write_kubeconfig(arguments.kubeconfig)
         sys.stdout.write(f"{server.url}\n")
         sys.stdout.flush()
         await stop.wait()
-
-
-def _manifests(folder: Path) -> list[dict[str, object]]:
-    found = []
-    for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
-        for document in yaml.safe_load_all(path.read_text(encoding="utf-8")):
-            if isinstance(document, dict) and document.get("kind") == "CustomResourceDefinition":
-                found.append(document)
-    return found
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
+import orjson
 import yaml
 
 from eso_core.aio import Clock, SystemClock
@@ -228,7 +229,7 @@ class EnvTest:
         end = self._clock.monotonic() + _CRD_LIMIT
         while missing:
             try:
-                listed = yaml.safe_load(await client.raw("GET", f"/apis/{group}/{missing[0]}"))
+                listed = orjson.loads(await client.raw("GET", f"/apis/{group}/{missing[0]}"))
             except ApiError:
                 listed = {}
             if any(resource["name"] == plural for resource in listed.get("resources", ())):

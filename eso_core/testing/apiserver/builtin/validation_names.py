@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 NameRule = Callable[[str, bool], list[str]]
@@ -97,8 +98,14 @@ def dns_1035_label(name: str) -> list[str]:
     return complaints
 
 
-def qualified_name(key: str) -> list[str]:
+@lru_cache(maxsize=4096)
+def qualified_name(key: str) -> tuple[str, ...]:
     """A label key: an optional DNS prefix, a slash, and a name of at most 63 bytes."""
+    # The same few keys are on almost every object.
+    return tuple(_qualified_name(key))
+
+
+def _qualified_name(key: str) -> list[str]:
     parts = key.split("/")
     if len(parts) > 2:
         return [
@@ -123,12 +130,13 @@ def qualified_name(key: str) -> list[str]:
     return complaints
 
 
-def label_value(value: str) -> list[str]:
+@lru_cache(maxsize=4096)
+def label_value(value: str) -> tuple[str, ...]:
     """A label value: empty, or at most 63 bytes of the characters of a label name."""
     complaints = ["must be no more than 63 bytes"] if _size(value) > 63 else []
     if value and not _is_qualified(value):
         complaints.append(_VALUE_TEXT)
-    return complaints
+    return tuple(complaints)
 
 
 def config_key(key: str) -> list[str]:

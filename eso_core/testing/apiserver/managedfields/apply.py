@@ -180,7 +180,8 @@ def _merge(live: JsonObject, applied: JsonObject, managed: Managed, request: _Re
     merged = merge(root, live, applied)
     claimed = fieldset.recursive_difference(typed.fields_of(root, applied), request.ignored)
     managed[actor] = Entry(claimed, request.api_version, "" if previous is None else previous.time)
-    if previous is not None and previous.fields:
+    # Nothing goes where the manager claims all that it did before.
+    if previous is not None and fieldset.difference(previous.fields, claimed):
         merged = _prune(merged, managed, previous.fields, request)
     change = difference_of(request.schema, live, merged, request.ignored)
     taken = conflicts(managed, change, actor)

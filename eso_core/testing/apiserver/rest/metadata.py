@@ -6,7 +6,7 @@ import secrets
 import uuid
 from typing import Any, Final
 
-from eso_core.meta.jsonpatch import equal
+from eso_core.testing.apiserver.managedfields.typed import strictly_same
 from eso_core.testing.apiserver.strategy import Call
 
 JsonObject = dict[str, Any]
@@ -61,7 +61,7 @@ def bump_generation(call: Call, obj: JsonObject, old: JsonObject) -> None:
     if call.version.status:
         ignored.add("status")
     for key in obj.keys() | old.keys():
-        if key not in ignored and not equal(obj.get(key), old.get(key)):
+        if key not in ignored and not strictly_same(obj.get(key), old.get(key)):
             obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
             return
 
@@ -74,7 +74,7 @@ def same_content(new: JsonObject, old: JsonObject) -> bool:
     if _comparable(new["metadata"]) != _comparable(old["metadata"]):
         return False
     # Python takes true for 1; what looks equal is compared again as JSON.
-    return all(equal(new.get(key), old.get(key)) for key in new if key != "metadata")
+    return all(strictly_same(new.get(key), old.get(key)) for key in new if key != "metadata")
 
 
 def _comparable(meta: JsonObject) -> JsonObject:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import intern
 from typing import Any
 
 import orjson
@@ -84,16 +85,22 @@ def frozen_entry(body: bytes, revision: int, tag: str | None = None) -> Entry:
 
 def _entry(meta: JsonObject, body: bytes, revision: int, tag: str | None) -> Entry:
     owners = meta.get("ownerReferences")
+    labels = meta.get("labels")
     return Entry(
-        meta.get("namespace", ""),
+        # Namespaces and most values of labels are the same on thousands of objects.
+        intern(meta.get("namespace", "")),
         meta["name"],
         meta["uid"],
         revision,
-        meta.get("labels") or _NO_LABELS,
+        _shared(labels) if labels else _NO_LABELS,
         tuple(owner["uid"] for owner in owners) if owners else (),
         body,
         tag,
     )
+
+
+def _shared(labels: dict[str, Any]) -> dict[str, str]:
+    return {key: intern(value) if type(value) is str else value for key, value in labels.items()}
 
 
 def restamp(entry: Entry, revision: int) -> Entry:
