@@ -146,11 +146,6 @@ def conflict(resource: str, group: str, name: str, message: str) -> StatusError:
 MODIFIED: Final = "the object has been modified; please apply your changes to the latest version and try again"
 
 
-def apply_conflict(message: str, causes: Sequence[JsonObject]) -> StatusError:
-    """409: server-side apply would take fields from other managers."""
-    return StatusError(409, "Conflict", message, {"causes": list(causes)})
-
-
 def aggregate(errors: Iterable[FieldError]) -> str:
     """The errors as one text: alone, or as ``[a, b]``; equal ones are named once."""
     texts = list(dict.fromkeys(str(error) for error in errors))
@@ -240,8 +235,3 @@ def internal(message: str) -> StatusError:
 def unknown_failure(message: str) -> StatusError:
     """500 without a reason: what the server says about errors it has no class for."""
     return StatusError(500, "", message)
-
-
-def too_many_requests(message: str, retry_after: int = 1) -> StatusError:
-    """429: come back in ``retry_after`` seconds."""
-    return StatusError(429, "TooManyRequests", message, {}, retry_after=retry_after)

@@ -74,10 +74,11 @@ class NamespaceController:
     def _on_change(self, table: Table, change: Change) -> None:
         if table.path == "namespaces":
             self._touch(change.current.name)
-        elif (table.path, change.current.name) in _OURS:
-            self._touch(change.current.namespace)
-        elif change.deleted and change.current.namespace and self.phase(change.current.namespace) == "Terminating":
-            self._touch(change.current.namespace)
+            return
+        namespace = change.current.namespace
+        emptied = change.deleted and namespace and self.phase(namespace) == "Terminating"
+        if emptied or (table.path, change.current.name) in _OURS:
+            self._touch(namespace)
 
     def _touch(self, name: str) -> None:
         if not self._pending:

@@ -17,6 +17,18 @@ def test_the_example_project_passes_its_own_tests(tmp_path: Path) -> None:
     pytest.importorskip("kopf")
     pytest.importorskip("kubernetes")
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-c", os.devnull, str(EXAMPLE)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:hypothesispytest",
+        "-c",
+        os.devnull,
+        str(EXAMPLE),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=EXAMPLE, env=env, timeout=110)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]

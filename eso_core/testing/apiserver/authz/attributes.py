@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from eso_core.testing.apiserver.authn.user import User
 from eso_core.testing.apiserver.errors import StatusError, forbidden, path_forbidden
@@ -21,10 +21,6 @@ class Attributes:
     namespace: str = ""
     name: str = ""
     path: str = ""
-
-    def with_verb(self, verb: str) -> Attributes:
-        """The same request with another verb."""
-        return replace(self, verb=verb)
 
     @property
     def full_resource(self) -> str:
