@@ -101,7 +101,7 @@ async def test_a_client_that_asks_first_is_told_to_go_on(server: ApiServer) -> N
         ("GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
         ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
-        ("GET / HTTP/1.1\r\nX: " + "y" * 70000, 431),
+        ("GET / HTTP/1.1\r\nX: " + "y" * 1_100_000, 431),
         ("\x16\x03\x01 TLS to a plain port\r\n\r\n", 400),
     ],
 )

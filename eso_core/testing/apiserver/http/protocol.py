@@ -13,7 +13,7 @@ from typing import Final, Protocol, cast
 
 from eso_core.testing.apiserver.http.message import REASONS, Answer, Request, Response, Stream
 
-MAX_HEAD: Final = 64 * 1024
+MAX_HEAD: Final = 1024 * 1024  # as in the original: selectors can be long
 _MAX_DISCARD: Final = 256 * 1024 * 1024
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _HEADS: Final = {code: f"HTTP/1.1 {code} {text}\r\n".encode() for code, text in REASONS.items()}
@@ -147,9 +147,9 @@ class Connection(asyncio.Protocol):
     def _next_request(self) -> Request | None:
         if self._head is None:
             end = self._buffer.find(b"\r\n\r\n")
+            if (end if end >= 0 else len(self._buffer)) > MAX_HEAD:
+                raise BadRequest(431, "the head of the request is too large")
             if end < 0:
-                if len(self._buffer) > MAX_HEAD:
-                    raise BadRequest(431, "the head of the request is too large")
                 return None
             head = bytes(self._buffer[:end])
             del self._buffer[: end + 4]
