@@ -2,8 +2,7 @@
 
 import asyncio
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import painter  # registers the operator's handlers
 import pytest
 
 from eso_core.testing.apiserver.background import BackgroundServer
+from eso_core.testing.eventually import eventually_sync
 
 
 @pytest.fixture
@@ -30,37 +30,31 @@ def operator(kubeconfig: Path, kube_namespace: str, monkeypatch: pytest.MonkeyPa
     thread.join()
 
 
-def eventually(check: Callable[[], Any]) -> Any:
-    """The first true result, within ten seconds."""
-    deadline = time.monotonic() + 10
-    while not (found := check()):
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
-    return found
-
-
 def test_a_widget_gets_its_config_map(operator: None, apiserver: BackgroundServer, kube_namespace: str) -> None:
-    widget = {"metadata": {"name": "w"}, "spec": {"color": "red"}}
-    apiserver.call(lambda server: server.create("test.example.io/v1", "Widget", widget, namespace=kube_namespace))
+    """Created, changed, and collected with its widget."""
+    apiserver.create(
+        "test.example.io/v1", "Widget", {"metadata": {"name": "w"}, "spec": {"color": "red"}}, namespace=kube_namespace
+    )
 
     def config_map() -> Any:
-        return apiserver.call(lambda server: server.get("v1", "ConfigMap", "w", namespace=kube_namespace))
+        return apiserver.get("v1", "ConfigMap", "w", namespace=kube_namespace)
 
-    assert eventually(config_map)["data"] == {"color": "red"}
+    eventually_sync(lambda: config_map()["data"] == {"color": "red"})
     widgets = kubernetes.client.CustomObjectsApi()
     place = ("test.example.io", "v1", kube_namespace, "widgets", "w")
-    eventually(lambda: widgets.get_namespaced_custom_object(*place).get("status") == {"painted": "red"})
+    eventually_sync(lambda: widgets.get_namespaced_custom_object(*place)["status"] == {"painted": "red"})
 
     widgets.patch_namespaced_custom_object(*place, {"spec": {"color": "blue"}})
-    eventually(lambda: config_map()["data"] == {"color": "blue"})
+    eventually_sync(lambda: config_map()["data"] == {"color": "blue"})
 
     widgets.delete_namespaced_custom_object(*place)
-    eventually(lambda: config_map() is None)  # garbage collection follows the owner reference
+    eventually_sync(lambda: config_map() is None)  # garbage collection follows the owner reference
 
 
 def test_the_server_refuses_what_the_schema_forbids(
     operator: None, apiserver: BackgroundServer, kube_namespace: str
 ) -> None:
+    """The schema of the definition is enforced, with the messages of a real server."""
     widgets = kubernetes.client.CustomObjectsApi()
     body = {"apiVersion": "test.example.io/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"color": "pink"}}
     with pytest.raises(kubernetes.client.ApiException, match="Unsupported value"):
