@@ -218,7 +218,7 @@ async def writes() -> None:
         secrets = "/api/v1/namespaces/default/secrets"
 
         def secret(number: int) -> Call:
-            data = {key: "dmFsdWU=" for key in ("username", "password", "host", "port")}
+            data = dict.fromkeys(("username", "password", "host", "port"), "dmFsdWU=")
             meta = {"name": f"s-{number}", "labels": {"team": "blue"}}
             body = {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data, "type": "Opaque"}
             return Call("POST", secrets, orjson.dumps(body))
