@@ -5,7 +5,10 @@
 * ``faults``: ``FaultProxy``, connections that freeze, break or are refused.
 * ``httpfaults``: ``HttpFaultProxy``, answers that are failures, cut short, doubled or edited.
 * ``leaks``: ``check_leaks``, what a test leaves behind.
-* ``waiting``: ``eventually`` and ``consistently``, on any clock.
+* ``eventually``: ``eventually`` and ``consistently``, on any clock.
+* ``envtest``: ``EnvTest``, a real etcd and kube-apiserver.
+* ``pytest_plugin``: fixtures with a server, a namespace, a kubeconfig.
+* ``manifests``: definitions out of files.
 
 The modules are imported one by one: ``leaks`` needs pytest, the server much more than the clock.
 """

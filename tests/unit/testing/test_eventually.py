@@ -78,6 +78,8 @@ async def test_a_clock_that_moves_by_itself_is_waited_on() -> None:
     with pytest.raises(AssertionError, match="^not so within 3600 s"):
         await eventually(lambda: False, timeout=3600, poll=60, clock=clock)
     assert clock.elapsed == 3600.0
+    await consistently(lambda: True, 2, poll=0.5, clock=clock)
+    assert clock.elapsed == 3602.0
 
 
 async def test_what_stays_true_is_checked_to_the_end() -> None:
