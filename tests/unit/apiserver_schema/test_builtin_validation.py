@@ -102,7 +102,7 @@ def test_label_keys_are_a_name_with_an_optional_domain(key: str, count: int) -> 
 
 def test_label_values_and_config_keys() -> None:
     """Values may be empty; keys may not climb directories."""
-    assert label_value("") == ()
+    assert label_value("") == []
     assert len(label_value("-" * 64)) == 2
     assert config_key("a.b-c_d") == []
     assert config_key("..x") == ["must not start with '..'"]

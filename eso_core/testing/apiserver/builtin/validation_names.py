@@ -98,19 +98,18 @@ def dns_1035_label(name: str) -> list[str]:
     return complaints
 
 
-@lru_cache(maxsize=4096)
-def qualified_name(key: str) -> tuple[str, ...]:
+def qualified_name(key: str) -> list[str]:
     """A label key: an optional DNS prefix, a slash, and a name of at most 63 bytes."""
-    # The same few keys are on almost every object.
-    return tuple(_qualified_name(key))
+    return list(_qualified_name(key))
 
 
-def _qualified_name(key: str) -> list[str]:
+@lru_cache(maxsize=4096)  # the same few keys are on almost every object
+def _qualified_name(key: str) -> tuple[str, ...]:
     parts = key.split("/")
     if len(parts) > 2:
-        return [
-            f"a valid label key {_QUALIFIED_TEXT} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
-        ]
+        return (
+            f"a valid label key {_QUALIFIED_TEXT} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')",
+        )
     complaints: list[str] = []
     name = parts[-1]
     if len(parts) == 2:
@@ -127,12 +126,16 @@ def _qualified_name(key: str) -> list[str]:
         complaints.append("name part must be no more than 63 bytes")
     if not _is_qualified(name):
         complaints.append(f"name part {_QUALIFIED_TEXT}")
-    return complaints
+    return tuple(complaints)
+
+
+def label_value(value: str) -> list[str]:
+    """A label value: empty, or at most 63 bytes of the characters of a label name."""
+    return list(_label_value(value))
 
 
 @lru_cache(maxsize=4096)
-def label_value(value: str) -> tuple[str, ...]:
-    """A label value: empty, or at most 63 bytes of the characters of a label name."""
+def _label_value(value: str) -> tuple[str, ...]:
     complaints = ["must be no more than 63 bytes"] if _size(value) > 63 else []
     if value and not _is_qualified(value):
         complaints.append(_VALUE_TEXT)
