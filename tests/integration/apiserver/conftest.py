@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-JsonObject = dict[str, Any]
+from eso_core.testing.apiserver.background import BackgroundServer
 
 
-@pytest.fixture(scope="session")
-def apiserver_crds() -> list[JsonObject]:
+@pytest.fixture(scope="session", autouse=True)
+def widgets(apiserver: BackgroundServer) -> None:
     """Widgets: namespaced, with status and scale."""
     properties = {
         "spec": {
@@ -36,7 +34,7 @@ def apiserver_crds() -> list[JsonObject]:
     }
     names = {"kind": "Widget", "plural": "widgets", "shortNames": ["wd"]}
     spec = {"group": "test.example.io", "scope": "Namespaced", "names": names, "versions": [version]}
-    return [{"metadata": {"name": "widgets.test.example.io"}, "spec": spec}]
+    apiserver.install({"metadata": {"name": "widgets.test.example.io"}, "spec": spec})
 
 
 @pytest.fixture(autouse=True)

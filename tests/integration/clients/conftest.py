@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
-JsonObject = dict[str, Any]
+from eso_core.testing.apiserver.background import BackgroundServer
 
 
-@pytest.fixture(scope="session")
-def apiserver_crds() -> list[JsonObject]:
-    """Widgets: a colour, and a status of their own."""
+@pytest.fixture(scope="session", autouse=True)
+def gadgets(apiserver: BackgroundServer) -> None:
+    """Gadgets: a colour, and a status of their own. In a group of their own: the server is shared with other folders."""
     spec = {
         "type": "object",
         "required": ["color"],
@@ -29,9 +28,9 @@ def apiserver_crds() -> list[JsonObject]:
         "subresources": {"status": {}},
         "schema": {"openAPIV3Schema": {"type": "object", "required": ["spec"], "properties": properties}},
     }
-    names = {"kind": "Widget", "plural": "widgets", "shortNames": ["wd"]}
-    manifest = {"group": "test.example.io", "scope": "Namespaced", "names": names, "versions": [version]}
-    return [{"metadata": {"name": "widgets.test.example.io"}, "spec": manifest}]
+    names = {"kind": "Gadget", "plural": "gadgets", "shortNames": ["gd"]}
+    manifest = {"group": "clients.example.io", "scope": "Namespaced", "names": names, "versions": [version]}
+    apiserver.install({"metadata": {"name": "gadgets.clients.example.io"}, "spec": manifest})
 
 
 @pytest.fixture

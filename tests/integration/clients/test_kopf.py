@@ -17,7 +17,7 @@ from eso_core.testing.apiserver.background import BackgroundServer
 from eso_core.testing.eventually import eventually_sync
 
 JsonObject = dict[str, Any]
-WIDGETS = ("test.example.io", "v1", "widgets")
+GADGETS = ("clients.example.io", "v1", "gadgets")
 PEERING = {
     "metadata": {"name": "kopfpeerings.kopf.dev"},
     "spec": {
@@ -75,23 +75,23 @@ def test_an_operator_handles_a_custom_resource(apiserver: BackgroundServer, kube
     """Handlers run, the status is stored, an Event is posted, the finalizer comes and goes."""
     registry = new_registry()
 
-    @kopf.on.create(*WIDGETS, registry=registry)
+    @kopf.on.create(*GADGETS, registry=registry)
     def made(patch: Any, body: Any, **_: Any) -> None:
         patch.status["phase"] = "Made"
         kopf.info(body, reason="Made", message="it is there")
 
-    @kopf.on.update(*WIDGETS, field="spec.color", registry=registry)
+    @kopf.on.update(*GADGETS, field="spec.color", registry=registry)
     def painted(patch: Any, new: str, **_: Any) -> None:
         patch.status["color"] = new
 
-    @kopf.on.delete(*WIDGETS, registry=registry)
+    @kopf.on.delete(*GADGETS, registry=registry)
     def removed(name: str, **_: Any) -> None:
         gone.append(name)
 
     gone: list[str] = []
 
     def current() -> JsonObject:
-        return apiserver.get("test.example.io/v1", "Widget", "k", namespace=kube_namespace) or {}
+        return apiserver.get("clients.example.io/v1", "Gadget", "k", namespace=kube_namespace) or {}
 
     def events() -> list[str]:
         return [
@@ -101,12 +101,12 @@ def test_an_operator_handles_a_custom_resource(apiserver: BackgroundServer, kube
         ]
 
     with operating(registry, kube_namespace, standalone=True):
-        widget = {"metadata": {"name": "k"}, "spec": {"color": "red"}}
-        apiserver.create("test.example.io/v1", "Widget", widget, namespace=kube_namespace)
+        gadget = {"metadata": {"name": "k"}, "spec": {"color": "red"}}
+        apiserver.create("clients.example.io/v1", "Gadget", gadget, namespace=kube_namespace)
         eventually_sync(lambda: current()["status"]["phase"] == "Made")
         assert current()["metadata"]["finalizers"] == ["kopf.zalando.org/KopfFinalizerMarker"]
         eventually_sync(events)
-        apiserver.delete("test.example.io/v1", "Widget", "k", namespace=kube_namespace)
+        apiserver.delete("clients.example.io/v1", "Gadget", "k", namespace=kube_namespace)
         eventually_sync(lambda: current() == {})
     assert gone == ["k"]
 
@@ -123,7 +123,7 @@ def test_the_operator_of_lower_priority_pauses(
     def registry(identity: str) -> Any:
         made = new_registry()
 
-        @kopf.on.create(*WIDGETS, registry=made)
+        @kopf.on.create(*GADGETS, registry=made)
         def create(name: str, **_: Any) -> None:
             handled.append(f"{identity} {name}")
 
@@ -135,7 +135,7 @@ def test_the_operator_of_lower_priority_pauses(
 
     def create(name: str) -> None:
         body = {"metadata": {"name": name}, "spec": {"color": "red"}}
-        apiserver.create("test.example.io/v1", "Widget", body, namespace=kube_namespace)
+        apiserver.create("clients.example.io/v1", "Gadget", body, namespace=kube_namespace)
 
     with operating(registry("low"), kube_namespace, peering_name="default", priority=1):
         with operating(registry("high"), kube_namespace, peering_name="default", priority=2):

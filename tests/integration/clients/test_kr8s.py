@@ -30,13 +30,13 @@ async def test_objects_live_their_life(kubeconfig: Path, kube_namespace: str) ->
     async with aclosing(api.watch("configmaps", namespace=kube_namespace, label_selector="team=blue")) as events:
         kind, item = await anext(events)
     assert (kind, item.name) == ("ADDED", "c")
-    Widget = new_class(kind="Widget", version="test.example.io/v1", namespaced=True)
+    Gadget = new_class(kind="Gadget", version="clients.example.io/v1", namespaced=True)
     body = {"metadata": {"name": "w", "namespace": kube_namespace}, "spec": {"color": "red"}}
-    widget = await Widget(body, api=api)
-    await widget.create()
-    await widget.patch({"status": {"phase": "Ready"}}, subresource="status")
-    await widget.refresh()
-    assert widget.status.phase == "Ready"
+    gadget = await Gadget(body, api=api)
+    await gadget.create()
+    await gadget.patch({"status": {"phase": "Ready"}}, subresource="status")
+    await gadget.refresh()
+    assert gadget.status.phase == "Ready"
     await made.delete()
     assert not await made.exists()
     assert api._session is not None

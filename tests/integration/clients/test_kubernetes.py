@@ -17,7 +17,7 @@ from kubernetes.leaderelection.resourcelock.configmaplock import ConfigMapLock
 from eso_core.testing.apiserver.background import BackgroundServer
 from eso_core.testing.eventually import eventually_sync
 
-PLACE = ("test.example.io", "v1")
+PLACE = ("clients.example.io", "v1")
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def api(kubeconfig: Path) -> Iterator[Any]:
         yield made
 
 
-def widget(name: str, **spec: Any) -> dict[str, Any]:
-    return {"apiVersion": "test.example.io/v1", "kind": "Widget", "metadata": {"name": name}, "spec": spec}
+def gadget(name: str, **spec: Any) -> dict[str, Any]:
+    return {"apiVersion": "clients.example.io/v1", "kind": "Gadget", "metadata": {"name": name}, "spec": spec}
 
 
 def test_typed_objects_are_created_watched_and_patched(api: Any, kube_namespace: str) -> None:
@@ -53,24 +53,24 @@ def test_typed_objects_are_created_watched_and_patched(api: Any, kube_namespace:
 def test_custom_objects_have_a_status_of_their_own(api: Any, kube_namespace: str) -> None:
     """The status subresource, and the server's refusal of a bad value."""
     custom = client.CustomObjectsApi(api)
-    custom.create_namespaced_custom_object(*PLACE, kube_namespace, "widgets", widget("w", color="red"))
+    custom.create_namespaced_custom_object(*PLACE, kube_namespace, "gadgets", gadget("w", color="red"))
     custom.patch_namespaced_custom_object_status(
-        *PLACE, kube_namespace, "widgets", "w", {"status": {"phase": "Ready"}, "spec": {"color": "blue"}}
+        *PLACE, kube_namespace, "gadgets", "w", {"status": {"phase": "Ready"}, "spec": {"color": "blue"}}
     )
-    found = custom.get_namespaced_custom_object(*PLACE, kube_namespace, "widgets", "w")
+    found = custom.get_namespaced_custom_object(*PLACE, kube_namespace, "gadgets", "w")
     assert (found["spec"], found["status"]) == ({"color": "red", "replicas": 1}, {"phase": "Ready"})
     with pytest.raises(ApiException, match="Unsupported value") as caught:
-        custom.create_namespaced_custom_object(*PLACE, kube_namespace, "widgets", widget("bad", color="green"))
+        custom.create_namespaced_custom_object(*PLACE, kube_namespace, "gadgets", gadget("bad", color="green"))
     assert caught.value.status == 422
 
 
 def test_the_dynamic_client_discovers_and_applies(api: Any, kube_namespace: str, tmp_path: Path) -> None:
     """Discovery of a kind by its names; two managers in server-side apply."""
     found = dynamic.DynamicClient(api, cache_file=str(tmp_path / "discovery")).resources.get(
-        api_version="test.example.io/v1", kind="Widget"
+        api_version="clients.example.io/v1", kind="Gadget"
     )
-    assert (found.namespaced, found.short_names) == (True, ["wd"])
-    body = {**widget("w", color="red"), "metadata": {"name": "w", "namespace": kube_namespace}}
+    assert (found.namespaced, found.short_names) == (True, ["gd"])
+    body = {**gadget("w", color="red"), "metadata": {"name": "w", "namespace": kube_namespace}}
     found.server_side_apply(body=body, name="w", namespace=kube_namespace, field_manager="one")
     other = {**body, "spec": {"color": "blue"}}
     with pytest.raises(dynamic.exceptions.ConflictError):

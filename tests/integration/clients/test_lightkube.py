@@ -13,7 +13,7 @@ from lightkube.generic_resource import create_namespaced_resource
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ConfigMap
 
-Widget = create_namespaced_resource("test.example.io", "v1", "Widget", "widgets")
+Gadget = create_namespaced_resource("clients.example.io", "v1", "Gadget", "gadgets")
 
 
 @pytest.fixture
@@ -41,13 +41,13 @@ def test_two_managers_apply(client: Any) -> None:
 
 def test_custom_objects_are_watched(client: Any) -> None:
     """From the version of the list on; the watch ends with the iterator."""
-    client.create(Widget(metadata=ObjectMeta(name="w"), spec={"color": "red"}))
-    found = client.get(Widget, "w")
-    client.patch(Widget, "w", {"spec": {"color": "blue"}}, patch_type=lightkube.types.PatchType.MERGE)
-    events = client.watch(Widget, resource_version=found.metadata.resourceVersion, server_timeout=5)
+    client.create(Gadget(metadata=ObjectMeta(name="w"), spec={"color": "red"}))
+    found = client.get(Gadget, "w")
+    client.patch(Gadget, "w", {"spec": {"color": "blue"}}, patch_type=lightkube.types.PatchType.MERGE)
+    events = client.watch(Gadget, resource_version=found.metadata.resourceVersion, server_timeout=5)
     kind, changed = next(events)
     events.close()
     assert (kind, changed.spec) == ("MODIFIED", {"color": "blue", "replicas": 1})
-    client.delete(Widget, "w")
-    with pytest.raises(ApiError, match='widgets.test.example.io "w" not found'):
-        client.get(Widget, "w")
+    client.delete(Gadget, "w")
+    with pytest.raises(ApiError, match='gadgets.clients.example.io "w" not found'):
+        client.get(Gadget, "w")
