@@ -63,7 +63,7 @@ async def test_a_version_that_left_the_window_is_an_error_event(call: Caller, se
 
 
 async def test_bookmarks_come_every_minute_and_before_the_end(call: Caller, clock: FakeClock) -> None:
-    """T-37: an early one, one per minute, one two seconds before the timeout; then the end."""
+    """T-37: an early one for a single object, one per minute, one two seconds before the timeout; then the end."""
     watch = await call.watch(
         f"{MAPS}?watch=1&resourceVersion=0&allowWatchBookmarks=true&timeoutSeconds=100&fieldSelector=metadata.name=none"
     )

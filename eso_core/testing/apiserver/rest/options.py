@@ -202,18 +202,17 @@ def _match_errors(match: str, version: str, continue_token: str) -> list[FieldEr
 def _watch_errors(options: ListOptions) -> list[FieldError]:
     match = options.resource_version_match
     errors: list[FieldError] = []
-    if options.continue_token:
-        detail = "resourceVersionMatch is forbidden when continue is provided"
+    if options.send_initial_events is not None and match != "NotOlderThan":
+        detail = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
         errors.append(causes.forbidden("resourceVersionMatch", detail))
     if match and options.send_initial_events is None:
         detail = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
         errors.append(causes.forbidden("resourceVersionMatch", detail))
-    if options.send_initial_events is not None:
-        if match != "NotOlderThan":
-            detail = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-            errors.append(causes.forbidden("resourceVersionMatch", detail))
-        if match not in ("", "NotOlderThan"):
-            errors.append(causes.not_supported("resourceVersionMatch", match, ["NotOlderThan"]))
+    if match not in ("", "NotOlderThan"):
+        errors.append(causes.not_supported("resourceVersionMatch", match, ["NotOlderThan"]))
+    if options.continue_token:
+        detail = "resourceVersionMatch is forbidden when continue is provided"
+        errors.append(causes.forbidden("resourceVersionMatch", detail))
     return errors
 
 

@@ -85,9 +85,13 @@ class Watch:
         if self._options.bookmarks:
             if timeout > _BEFORE_END:
                 self._timers.append(self._clock.call_later(timeout - _BEFORE_END, self._bookmark))
-            # An early one tells the client that the stream works; watches of kubectl that end within a second
-            # without any event make it complain.
-            self._next_bookmark(min(_FIRST_BOOKMARK, self._limits.bookmark_interval))
+            self._next_bookmark(min(self._first_bookmark(), self._limits.bookmark_interval))
+
+    def _first_bookmark(self) -> float:
+        # kubectl waits for one object by a watch without initial events, and complains when its own deadline ends a
+        # watch that lasted less than a second and brought nothing.
+        single = self._chosen.fields.exact("metadata.name") is not None and not self._options.send_initial_events
+        return _FIRST_BOOKMARK if single else self._limits.bookmark_interval
 
     def _next_bookmark(self, seconds: float) -> None:
         def due() -> None:
