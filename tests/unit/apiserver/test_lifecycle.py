@@ -157,3 +157,19 @@ async def test_events_go_an_hour_after_their_last_write() -> None:
         await call("PATCH", f"{path}/renewed", {"count": 2}, type=MERGE)
         await clock.advance(900)
         assert [item["metadata"]["name"] for item in (await call("GET", path)).body["items"]] == ["renewed"]
+
+
+async def test_a_put_of_what_is_gone_is_a_conflict_when_it_names_the_uid(call: Caller) -> None:
+    """T-39: so that a controller reads again, and does not bring the object back."""
+    leases = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
+    for path, body in ((MAPS, config_map("a")), (leases, {"metadata": {"name": "a"}})):
+        created = await call("POST", path, body)
+        await call("DELETE", f"{path}/a")
+        again = await call("PUT", f"{path}/a", created.body)
+        assert (again.status, again.body["reason"]) == (409, "Conflict")
+        assert again.body["message"].endswith(
+            f"Precondition failed: UID in precondition: {created.body['metadata']['uid']}, UID in object meta: "
+        )
+        del created.body["metadata"]["uid"]
+    again = await call("PUT", f"{leases}/a", created.body)
+    assert again.status == 201

@@ -22,7 +22,7 @@ from eso_core.testing.apiserver.rest.delete import Deleter
 from eso_core.testing.apiserver.rest.options import WriteOptions, delete_options, list_options, write_options
 from eso_core.testing.apiserver.rest.read import Reader, selection
 from eso_core.testing.apiserver.rest.view import View
-from eso_core.testing.apiserver.rest.write import Writer, Written
+from eso_core.testing.apiserver.rest.write import Writer, Written, wrong_uid
 from eso_core.testing.apiserver.storage.store import Store
 from eso_core.testing.apiserver.strategy import Call
 
@@ -66,7 +66,10 @@ class Writing:
         patches.check_identity(call, obj, name_required=True)
         key = f"{call.namespace}/{call.name}" if call.resource.namespaced else call.name
         absent = self._writer.table(call).get(key) is None
+        if absent and obj["metadata"].get("uid"):
+            raise wrong_uid(call, obj["metadata"]["uid"], key, "")
         if absent and call.resource.create_on_update and not call.subresource:
+            obj["metadata"].pop("resourceVersion", None)
             return self._written(asked, view, call, await _warned(call, self._writer.create(call, obj)))
         written = await _warned(call, self._writer.update(call, lambda live: _copy(obj)))
         return self._written(asked, view, call, written)

@@ -221,7 +221,7 @@ class Writer:
         meta = obj["metadata"]
         uid = meta.get("uid")
         if uid and uid != entry.uid and not patching:
-            raise errors.conflict(resource.plural, resource.group, call.name, _uid_text(call, uid, entry))
+            raise wrong_uid(call, uid, entry.key, entry.uid)
         text = meta.get("resourceVersion") or ""
         if not text or text == "0":
             if patching or resource.strategy.unconditional_update:
@@ -234,11 +234,14 @@ class Writer:
             raise errors.conflict(resource.plural, resource.group, call.name, errors.MODIFIED)
 
 
-def _uid_text(call: Call, uid: str, entry: Entry) -> str:
-    prefixed = call.resource.custom or call.resource.group == "apiextensions.k8s.io"
-    group = f"{call.resource.group}/" if prefixed else ""
-    return (
-        f"StorageError: invalid object, Code: 4, Key: /registry/{group}{call.resource.plural}/{entry.key}, "
+def wrong_uid(call: Call, uid: str, key: str, found: str) -> StatusError:
+    """409: the object that PUT names by ``uid`` is another one, or none when ``found`` is empty."""
+    resource = call.resource
+    prefixed = resource.custom or resource.group == "apiextensions.k8s.io"
+    group = f"{resource.group}/" if prefixed else ""
+    text = (
+        f"StorageError: invalid object, Code: 4, Key: /registry/{group}{resource.plural}/{key}, "
         f"ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, "
-        f"UID in object meta: {entry.uid}"
+        f"UID in object meta: {found}"
     )
+    return errors.conflict(resource.plural, resource.group, call.name, text)
