@@ -510,3 +510,30 @@ def test_formats_that_mean_nothing_are_warned_about() -> None:
         'unrecognized format "oddity"',
         'unrecognized format "int32"',
     ]
+
+
+def _ranged(default: Json, rule: str) -> Json:
+    bounds = {"min": {"type": "integer", "default": 0}, "max": {"type": "integer", "default": 5}}
+    return {
+        "type": "object",
+        "default": default,
+        "properties": bounds,
+        "x-kubernetes-validations": [{"rule": rule}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("default", "rule", "message"),
+    [
+        ({"min": 1, "max": 2}, "self.min <= self.max", None),
+        ({"min": 3, "max": 2}, "self.min <= self.max", "failed rule: self.min <= self.max"),
+        ({}, "self.min <= self.max", "no such key: min evaluating rule: self.min <= self.max"),
+        ({"max": 2}, "self.max == oldSelf.max", None),
+    ],
+)
+def test_rules_hold_for_defaults_as_they_stand(default: Json, rule: str, message: str | None) -> None:
+    """Rules run on a default when the definition is written, and the defaults inside it are not filled in."""
+    found = errors(with_spec({"type": "object", "properties": {"range": _ranged(default, rule)}}))
+    path = "spec.validation.openAPIV3Schema.properties[spec].properties[range].default"
+    shown = 'Invalid value: "object": ' if message and "no such key" in message else "Invalid value: "
+    assert found == ([f"{path}: {shown}{message}"] if message else [])

@@ -14,6 +14,7 @@ from eso_core.testing.apiserver.schema.metafields import CoerceError
 from eso_core.testing.apiserver.schema.node import META_FIELDS, Node
 from eso_core.testing.apiserver.schema.patterns import PatternError, compile_pattern
 from eso_core.testing.apiserver.schema.report import report
+from eso_core.testing.apiserver.schema.rules import RuleRun, build_rules
 from eso_core.testing.apiserver.schema.values import same
 
 JsonObject = dict[str, Any]
@@ -258,22 +259,28 @@ def _branch_completeness(branch: JsonObject, schema: JsonObject, at: str, define
     return errors
 
 
-def default_errors(schema: JsonObject, path: str, *, root: bool = True, inside_meta: bool = False) -> list[FieldError]:
-    """Defaults that the schema itself would refuse or prune."""
+def default_errors(schema: JsonObject, path: str) -> list[FieldError]:
+    """Defaults that the schema itself or its CEL rules would refuse, or that would be pruned."""
+    return _default_errors(schema, path, RuleRun(), root=True)
+
+
+def _default_errors(
+    schema: JsonObject, path: str, run: RuleRun, *, root: bool = False, inside_meta: bool = False
+) -> list[FieldError]:
     errors: list[FieldError] = []
     resource = root or bool(schema.get("x-kubernetes-embedded-resource"))
     default = schema.get("default")
     if default is not None and not inside_meta:
-        errors += _one_default(schema, default, f"{path}.default")
+        errors += _one_default(schema, default, f"{path}.default", run)
     if isinstance(schema.get("items"), dict):
-        errors += default_errors(schema["items"], f"{path}.items", root=False, inside_meta=inside_meta)
+        errors += _default_errors(schema["items"], f"{path}.items", run, inside_meta=inside_meta)
     for name, sub in (schema.get("properties") or {}).items():
         inside = (inside_meta and not resource) or (resource and name in META_FIELDS)
-        errors += default_errors(sub, f"{path}.properties[{name}]", root=False, inside_meta=inside)
+        errors += _default_errors(sub, f"{path}.properties[{name}]", run, inside_meta=inside)
     return errors
 
 
-def _one_default(schema: JsonObject, default: Any, path: str) -> list[FieldError]:
+def _one_default(schema: JsonObject, default: Any, path: str, run: RuleRun) -> list[FieldError]:
     node = Node(schema)
     errors: list[FieldError] = []
     pruned = deepcopy(default)
@@ -290,5 +297,8 @@ def _one_default(schema: JsonObject, default: Any, path: str) -> list[FieldError
         return errors + problems
     for problem in report(node, default):
         field = path if problem.field == causes.NO_FIELD else f"{path}.{problem.field}"
-        errors.append(FieldError(problem.reason, field, problem.message))
-    return errors
+        problems.append(FieldError(problem.reason, field, problem.message))
+    if not problems and (rules := build_rules(schema, root=False)) is not None:
+        run.validate_default(rules, default, path)
+        problems, run.errors = run.errors, []
+    return errors + problems

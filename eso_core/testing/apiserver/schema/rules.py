@@ -150,6 +150,13 @@ class RuleRun:
         except _OutOfBudget:
             return
 
+    def validate_default(self, node: RuleNode, value: Any, path: str) -> None:
+        """Run the rules on a default of the schema, which stands for the old value too; nothing is forgiven."""
+        try:
+            self._visit(node, value, value, path, ABSENT, ABSENT)
+        except _OutOfBudget:
+            return
+
     def _visit(
         self, node: RuleNode, value: Any, old: Any, path: str, former: Any, ancestor: Any, *, root: bool = False
     ) -> None:

@@ -165,7 +165,7 @@ class _Compiler:
         operand, type_, field = self.visit(node.operand), node.operand.type, node.field
         if isinstance(type_, ObjectType):
             key = type_.fields[field].key
-            return lambda frame: key in operand(frame)
+            return lambda frame: isinstance(value := operand(frame), dict) and value.get(key) is not None
         read = _field_reader(type_.parameters[0] if type_.name == "optional_type" else type_, field)
 
         def present(frame: Frame) -> bool:
@@ -287,16 +287,16 @@ def _has_objects(node: Node) -> bool:
 
 
 def _field_reader(type_: Any, field: str) -> Callable[[Any], OptionalValue]:
-    """Looks a field up in a value of the type."""
+    """Looks a field up in a value of the type. A field of an object that is null counts as absent."""
     if isinstance(type_, ObjectType):
         declared = type_.fields[field]
         key, convert = declared.key, reader(declared.type)
 
         def lookup(value: Any) -> OptionalValue:
-            if key not in value:
+            found = value.get(key) if isinstance(value, dict) else None
+            if found is None:
                 return NONE
-            found = value[key]
-            return OptionalValue(found if convert is None or found is None else convert(found))
+            return OptionalValue(found if convert is None else convert(found))
 
         return lookup
 
@@ -325,20 +325,16 @@ def _object_field(operand: Program, type_: ObjectType, field: str) -> Program:
     key, convert = declared.key, reader(declared.type)
 
     def get(frame: Frame) -> Any:
-        try:
-            return operand(frame)[key]
-        except KeyError:
-            raise EvaluationError(f"no such key: {field}") from None
+        value = operand(frame)
+        found = value.get(key) if isinstance(value, dict) else None
+        if found is None:
+            raise EvaluationError(f"no such key: {field}")
+        return found
 
     if convert is None:
         return get
     read = convert
-
-    def get_converted(frame: Frame) -> Any:
-        value = get(frame)
-        return None if value is None else read(value)
-
-    return get_converted
+    return lambda frame: read(get(frame))
 
 
 def _direct(call: Callable[..., Any], operands: list[Program]) -> Program:

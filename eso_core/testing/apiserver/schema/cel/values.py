@@ -7,7 +7,7 @@ would confuse with others.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
@@ -58,9 +58,13 @@ class Duration:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Timestamp:
-    """An instant in nanoseconds since 1970, within the years 1 to 9999."""
+    """An instant in nanoseconds since 1970, within the years 1 to 9999.
+
+    ``offset`` is the seconds east of UTC that it was written with; only its text shows it.
+    """
 
     nanos: int
+    offset: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         if not _TIMESTAMP_MIN <= self.nanos // NANOS <= _TIMESTAMP_MAX:

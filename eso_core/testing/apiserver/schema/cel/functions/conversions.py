@@ -144,10 +144,13 @@ def _type(value: Any) -> TypeValue:
 
 
 def timestamp_text(value: Timestamp) -> str:
-    """RFC 3339 in UTC, with as many digits of the second as it needs."""
-    text = value.to_datetime().strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
+    """RFC 3339 with the offset it was written with, and as many digits of the second as it needs."""
+    local = value.to_datetime() + timedelta(seconds=value.offset)
+    text = local.strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
     fraction = value.nanos % NANOS
-    return text + (f".{fraction:09d}".rstrip("0") if fraction else "") + "Z"
+    hours, minutes = divmod(abs(value.offset) // 60, 60)
+    zone = f"{'-' if value.offset < 0 else '+'}{hours:02d}:{minutes:02d}" if value.offset else "Z"
+    return text + (f".{fraction:09d}".rstrip("0") if fraction else "") + zone
 
 
 def duration_seconds_text(value: Duration) -> str:
@@ -175,7 +178,8 @@ def parse_timestamp(text: str) -> Timestamp:
         moment = datetime.fromisoformat(f"{day}T{clock}{'+00:00' if zone in 'Zz' else zone}")
     except ValueError as error:
         raise _refuse("string", "google.protobuf.Timestamp") from error
-    return Timestamp(Timestamp.of(moment).nanos + int((fraction or "0").ljust(9, "0")))
+    offset = moment.utcoffset() or timedelta()
+    return Timestamp(Timestamp.of(moment).nanos + int((fraction or "0").ljust(9, "0")), int(offset.total_seconds()))
 
 
 @declare("timestamp(int) -> timestamp")

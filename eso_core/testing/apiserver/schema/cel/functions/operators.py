@@ -69,7 +69,9 @@ def _add_durations(left: Duration, right: Duration) -> Duration:
 
 @declare("_+_(timestamp, duration) -> timestamp", "_+_(duration, timestamp) -> timestamp")
 def _later(left: Timestamp | Duration, right: Timestamp | Duration) -> Timestamp:
-    return Timestamp(left.nanos + right.nanos)
+    written = left if isinstance(left, Timestamp) else right
+    assert isinstance(written, Timestamp)
+    return Timestamp(left.nanos + right.nanos, written.offset)
 
 
 @declare("_-_(int, int) -> int")
@@ -94,7 +96,7 @@ def _between(left: Timestamp | Duration, right: Timestamp | Duration) -> Duratio
 
 @declare("_-_(timestamp, duration) -> timestamp")
 def _earlier(left: Timestamp, right: Duration) -> Timestamp:
-    return Timestamp(left.nanos - right.nanos)
+    return Timestamp(left.nanos - right.nanos, left.offset)
 
 
 @declare("_*_(int, int) -> int")
