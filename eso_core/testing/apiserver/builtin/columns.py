@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from eso_core.testing.apiserver.builtin.columns_workloads import WORKLOAD_COLUMNS
 from eso_core.testing.apiserver.http.table import AGE, NAME, UNKNOWN, Cells, TableView
 from eso_core.testing.apiserver.resources import Column
 
@@ -148,6 +149,7 @@ BUILTIN_COLUMNS: Final[dict[tuple[str, str], tuple[Sequence[Column], Cells]]] = 
         _webhook,
     ),
     (_ADMISSION, "MutatingWebhookConfiguration"): ((NAME, _column("Webhooks", "Number of webhooks"), AGE), _webhook),
+    **WORKLOAD_COLUMNS,
 }
 
 __all__ = ["BUILTIN_COLUMNS", "UNKNOWN"]

@@ -17,6 +17,7 @@ from eso_core.testing.apiserver.builtin.strategies import (
     WithStatusStrategy,
 )
 from eso_core.testing.apiserver.builtin.webhooks import WebhookConfigurationStrategy
+from eso_core.testing.apiserver.builtin.workloads import StoredStrategy, WorkloadStrategy
 from eso_core.testing.apiserver.resources import ALL_VERBS, ResourceRegistry, ResourceType, SubResource, Version
 
 JsonObject = dict[str, Any]
@@ -150,6 +151,120 @@ _KINDS: Final = (
     ),
 )
 
+_WORKLOADS: Final = (
+    _Kind("", "v1", "pods", "Pod", WorkloadStrategy, short_names=("po",), categories=("all",), subresources=(_STATUS,)),
+    _Kind(
+        "",
+        "v1",
+        "services",
+        "Service",
+        WorkloadStrategy,
+        short_names=("svc",),
+        categories=("all",),
+        subresources=(_STATUS,),
+    ),
+    _Kind(
+        "",
+        "v1",
+        "persistentvolumeclaims",
+        "PersistentVolumeClaim",
+        WorkloadStrategy,
+        short_names=("pvc",),
+        subresources=(_STATUS,),
+    ),
+    _Kind("", "v1", "endpoints", "Endpoints", StoredStrategy, short_names=("ep",)),
+    _Kind("", "v1", "nodes", "Node", WorkloadStrategy, namespaced=False, short_names=("no",), subresources=(_STATUS,)),
+    _Kind(
+        "apps",
+        "v1",
+        "deployments",
+        "Deployment",
+        WorkloadStrategy,
+        short_names=("deploy",),
+        categories=("all",),
+        subresources=(_STATUS,),
+        generation=True,
+    ),
+    _Kind(
+        "apps",
+        "v1",
+        "statefulsets",
+        "StatefulSet",
+        WorkloadStrategy,
+        short_names=("sts",),
+        categories=("all",),
+        subresources=(_STATUS,),
+        generation=True,
+    ),
+    _Kind(
+        "apps",
+        "v1",
+        "daemonsets",
+        "DaemonSet",
+        WorkloadStrategy,
+        short_names=("ds",),
+        categories=("all",),
+        subresources=(_STATUS,),
+        generation=True,
+    ),
+    _Kind(
+        "apps",
+        "v1",
+        "replicasets",
+        "ReplicaSet",
+        WorkloadStrategy,
+        short_names=("rs",),
+        categories=("all",),
+        subresources=(_STATUS,),
+        generation=True,
+    ),
+    _Kind(
+        "batch", "v1", "jobs", "Job", WorkloadStrategy, categories=("all",), subresources=(_STATUS,), generation=True
+    ),
+    _Kind(
+        "batch",
+        "v1",
+        "cronjobs",
+        "CronJob",
+        WorkloadStrategy,
+        short_names=("cj",),
+        categories=("all",),
+        subresources=(_STATUS,),
+        generation=True,
+    ),
+    _Kind(
+        "networking.k8s.io",
+        "v1",
+        "ingresses",
+        "Ingress",
+        WorkloadStrategy,
+        short_names=("ing",),
+        subresources=(_STATUS,),
+        generation=True,
+    ),
+    _Kind(
+        "networking.k8s.io",
+        "v1",
+        "networkpolicies",
+        "NetworkPolicy",
+        StoredStrategy,
+        short_names=("netpol",),
+        generation=True,
+    ),
+    _Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", StoredStrategy, generation=True),
+    _Kind(
+        "policy",
+        "v1",
+        "poddisruptionbudgets",
+        "PodDisruptionBudget",
+        WorkloadStrategy,
+        short_names=("pdb",),
+        subresources=(_STATUS,),
+        generation=True,
+    ),
+)
+"""Kinds that are stored and nothing more."""
+
 BUILTIN_GROUPS: Final = (
     ("", "v1"),
     ("apiregistration.k8s.io", "v1"),
@@ -160,6 +275,11 @@ BUILTIN_GROUPS: Final = (
     (_ADMISSION, "v1"),
     ("apiextensions.k8s.io", "v1"),
     ("coordination.k8s.io", "v1"),
+    ("apps", "v1"),
+    ("batch", "v1"),
+    ("networking.k8s.io", "v1"),
+    ("discovery.k8s.io", "v1"),
+    ("policy", "v1"),
 )
 """Group versions in the order of discovery."""
 
@@ -169,7 +289,7 @@ def register(registry: ResourceRegistry) -> None:
     for group, version in BUILTIN_GROUPS:
         if group != "apiregistration.k8s.io":
             registry.add_group_version(group, version)
-    for kind in _KINDS:
+    for kind in (*_KINDS, *_WORKLOADS):
         registry.add(_resource(kind))
 
 

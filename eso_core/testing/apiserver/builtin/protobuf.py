@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from eso_core.testing.apiserver import wire
 from eso_core.testing.apiserver.builtin import schemas
+from eso_core.testing.apiserver.builtin.tables_workloads import JSON_ONLY
 from eso_core.testing.apiserver.builtin.typetable import Field, FieldType, Type
 from eso_core.testing.apiserver.wire import ProtobufError
 
@@ -61,7 +62,7 @@ def decode(body: bytes) -> JsonObject:
     if found is None and kind == "DeleteOptions":
         # Options may be sent in the version of the resource they are about.
         found = schemas.type_for("", "v1", kind)
-    if found is None:
+    if found is None or (group, version, kind) in JSON_ONLY:
         raise UnknownKind(f"reading a protobuf body: no kind {kind!r} in {api_version!r}")
     return {"kind": kind, "apiVersion": api_version, **_decode_struct(found, memoryview(raw))}
 

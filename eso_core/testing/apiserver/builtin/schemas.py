@@ -14,6 +14,7 @@ from eso_core.testing.apiserver.builtin.tables_access import ACCESS
 from eso_core.testing.apiserver.builtin.tables_core import CORE
 from eso_core.testing.apiserver.builtin.tables_extensions import EXTENSIONS
 from eso_core.testing.apiserver.builtin.tables_meta import META
+from eso_core.testing.apiserver.builtin.tables_workloads import WORKLOADS
 from eso_core.testing.apiserver.builtin.typetable import Field, FieldType, Table, Type, parse_tables
 
 __all__ = ["OBJECT_META", "REFERENCE_PREFIX", "component_names", "components", "schema_for", "table", "type_for"]
@@ -55,7 +56,7 @@ _ZERO: Final[dict[str, Any]] = {"string": "", "bool": False, "int32": 0, "int64"
 @cache
 def table() -> Table:
     """All built-in types."""
-    return parse_tables(_ALIASES, META, CORE, ACCESS, EXTENSIONS)
+    return parse_tables(_ALIASES, META, CORE, ACCESS, EXTENSIONS, WORKLOADS)
 
 
 @cache

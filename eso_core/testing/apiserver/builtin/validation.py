@@ -30,6 +30,7 @@ _CLUSTER_SCOPED: Final = frozenset(
         "ValidatingWebhookConfiguration",
         "MutatingWebhookConfiguration",
         "APIService",
+        "Node",
     )
 )
 
