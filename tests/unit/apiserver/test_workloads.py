@@ -123,3 +123,13 @@ async def test_other_kinds_are_kept_as_they_are_written(call: Caller, path: str,
     table = (await call("GET", path, accept=TABLE)).body
     assert table["rows"][0]["cells"][0] == "x"
     assert (await call("DELETE", f"{path}/x")).status == 200
+
+
+async def test_a_new_pod_is_pending(call: Caller) -> None:
+    """Whatever status is sent along, it begins as Pending, and nothing moves it on."""
+    pods = "/api/v1/namespaces/default/pods"
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "status": {"phase": "Running"}}
+    made = await call("POST", pods, {**pod, "spec": {"containers": [{"name": "c", "image": "i"}]}})
+    assert made.body["status"] == {"phase": "Pending"}
+    table = (await call("GET", pods, accept=TABLE)).body
+    assert table["rows"][0]["cells"][:4] == ["p", "0/1", "Pending", "0"]

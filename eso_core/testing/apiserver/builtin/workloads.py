@@ -41,6 +41,11 @@ class WorkloadStrategy(WithStatusStrategy):
             for container in (pods or {}).get("containers") or ():
                 _default_protocols(container)
 
+    def prepare_create(self, call: Call, obj: JsonObject) -> None:
+        super().prepare_create(call, obj)
+        if self.kind == "Pod":
+            obj["status"] = {"phase": "Pending"}
+
     def validate_create(self, call: Call, obj: JsonObject) -> list[FieldError]:
         return super().validate_create(call, obj) + self._spec_errors(obj)
 
