@@ -138,6 +138,8 @@ def test_the_operator_of_lower_priority_pauses(
         apiserver.create("clients.example.io/v1", "Gadget", body, namespace=kube_namespace)
 
     with operating(registry("low"), kube_namespace, peering_name="default", priority=1):
+        # It must be at work first: one that finds the other at its start says nothing about a pause.
+        eventually_sync(lambda: "Resuming operations" in caplog.text)
         with operating(registry("high"), kube_namespace, peering_name="default", priority=2):
             eventually_sync(lambda: sorted(peer["priority"] for peer in peers().values()) == [1, 2])
             eventually_sync(lambda: "Pausing operations in favour of" in caplog.text)
