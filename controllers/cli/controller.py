@@ -16,6 +16,7 @@ from eso_core.manager import LeaderElectionOptions
 
 __all__ = ["add_arguments", "operator_options", "run"]
 
+_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _LOG_LEVELS = ("debug", "info", "warn", "error", "dpanic", "panic", "fatal")
 _TIME_ENCODINGS = ("epoch", "millis", "nano", "iso8601", "rfc3339", "rfc3339nano")
 
@@ -137,6 +138,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="external-secrets-controller",
         help="name of the Lease (default external-secrets-controller)",
     )
+    election.add_argument(
+        "--leader-election-namespace",
+        default="",
+        help="namespace of the Lease (default: the pod's; needed outside of a pod)",
+    )
     for name, seconds in (("lease-duration", 15.0), ("renew-deadline", 10.0), ("retry-period", 2.0)):
         election.add_argument(
             f"--leader-election-{name}",
@@ -167,6 +173,8 @@ def check(parser: FlagParser, args: argparse.Namespace) -> None:
     """End the process with one line if flags contradict each other."""
     if args.metrics_auth and not args.metrics_secure:
         parser.error("--metrics-auth needs --metrics-secure: a token must not travel in clear text")
+    if args.enable_leader_election and not args.leader_election_namespace and not _POD_NAMESPACE.exists():
+        parser.error("--enable-leader-election outside of a pod needs --leader-election-namespace")
     lease, renew, retry = (
         args.leader_election_lease_duration,
         args.leader_election_renew_deadline,
@@ -182,6 +190,7 @@ def operator_options(args: argparse.Namespace) -> OperatorOptions:
     if args.enable_leader_election:
         election = LeaderElectionOptions(
             name=args.leader_election_id,
+            namespace=args.leader_election_namespace,
             lease_duration=args.leader_election_lease_duration,
             renew_deadline=args.leader_election_renew_deadline,
             retry_period=args.leader_election_retry_period,

@@ -202,6 +202,10 @@ def test_manifests_that_are_refused_are_named_and_the_rest_goes_on(folder: Path)
         (["controller", "--kubeconfig", "nope"], "eso controller: reading kubeconfig nope: the file does not exist"),
         (["dev", "-f", "nope"], "eso dev: nope: no such file or folder"),
         (["--metrics-auth"], "eso controller: --metrics-auth needs --metrics-secure"),
+        (
+            ["--enable-leader-election"],
+            "eso controller: --enable-leader-election outside of a pod needs --leader-election-namespace",
+        ),
     ],
 )
 def test_a_bad_start_is_one_line_and_status_1(folder: Path, args: list[str], told: str) -> None:
