@@ -14,8 +14,6 @@ import binascii
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from cryptography import x509
-
 from providers.errors import BrokenReference, InvalidSpec, ProviderError, find_cause
 from providers.interface import JsonObject, Store
 
@@ -277,6 +275,8 @@ def check_pem(raw: bytes) -> bytes:
     Raises:
         InvalidSpec: Its first block is not a certificate.
     """
+    from cryptography import x509  # imported by the first bundle, not by every start
+
     candidate = raw
     for _ in range(3):
         if b"-----BEGIN" in candidate:

@@ -8,12 +8,28 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from controllers.cli.entry import run_command
 from controllers.cli.flags import FlagParser
 
 __all__ = ["main"]
 
 Run = Callable[[argparse.Namespace, asyncio.Event], Awaitable[int]]
+
+
+def _import_structlog_plainly() -> None:
+    """Import structlog without rich.
+
+    Where structlog finds rich it imports it (a tenth of a second of every start) and prints tracebacks with local variables
+    until logging is configured; locals may hold secrets.
+    """
+    hidden = sys.modules.get("rich")
+    sys.modules["rich"] = None  # type: ignore[assignment]
+    try:
+        import structlog  # noqa: F401
+    finally:
+        if hidden is None:
+            del sys.modules["rich"]
+        else:
+            sys.modules["rich"] = hidden
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     # The original's image has no sub-command for the controller: flags alone mean it.
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
         arguments.insert(0, "controller")
+    _import_structlog_plainly()
+    from controllers.cli.entry import run_command
+
     parser, runners = _parser(arguments[0])
     args = parser.parse_args(arguments)
     return run_command(f"eso {args.command}", lambda stop: runners[args.command](args, stop))
