@@ -22,8 +22,10 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import structlog
+
 from eso_core.cache import Kind
-from eso_core.client import load_config
+from eso_core.client import ClientConfig, load_config
 from eso_core.controller import (
     Context,
     ControllerBuilder,
@@ -36,6 +38,7 @@ from eso_core.controller import (
     TerminalError,
     predicates,
 )
+from eso_core.log import configure_logging
 from eso_core.manager import LeaderElectionOptions, Manager, ManagerOptions, stop_on_signals
 
 __all__ = [
@@ -134,14 +137,19 @@ class Operator:
         self._steps.append(step)
         return step
 
-    async def manager(self) -> Manager:
+    async def manager(self, config: ClientConfig | None = None, options: ManagerOptions | None = None) -> Manager:
         """A new manager with everything declared so far.
+
+        Args:
+            config: the server, where it is not the one that was declared: tests give theirs.
+            options: likewise.
 
         Raises:
             ConfigError: no usable configuration was found.
         """
-        config = await load_config(self._kubeconfig, self._context)
-        manager = Manager(config, options=self._options, user_agent=self.name)
+        if config is None:
+            config = await load_config(self._kubeconfig, self._context)
+        manager = Manager(config, options=options or self._options, user_agent=self.name)
         for step in self._steps:
             step(manager)
         return manager
@@ -153,6 +161,8 @@ class Operator:
             ManagerError: a part failed.
             LeaderElectionLost: another process may lead now.
         """
+        if not structlog.is_configured():
+            configure_logging()
         manager = await self.manager()
         with stop_on_signals(manager):
             await manager.run()

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from eso_core.cache.cache import Cache
 from eso_core.cache.spec import Kind, gvk_of_kind, is_namespaced
 from eso_core.cache.writes import PendingWrite
-from eso_core.client import Client
+from eso_core.client import Client, MergePatch, Subresource
 from eso_core.meta import GVK, ObjectKey, gvk_of
 from eso_core.meta.errors import ApiError, TransportError
 
@@ -58,6 +58,14 @@ class CachedClient:
         gvk, own = gvk_of_kind(kind), ObjectKey(*key)
         return await self._write(gvk, own, options, self._verbs.patch(kind, own, patch, **options))
 
+    async def patch_status(self, kind: Kind, key: tuple[str, str], status: Any, **options: Any) -> Any:
+        """Merges `status` (a model or its JSON) into an object's status.
+
+        No resourceVersion goes along: an edit of the spec in the meantime is no conflict.
+        """
+        wanted = status if isinstance(status, Mapping) else status.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        return await self.patch(kind, key, MergePatch({"status": wanted}), subresource="status", **options)
+
     async def apply(self, obj: T, owner: str, **options: Any) -> T:
         """Applies an object's fields as `owner` (server-side apply)."""
         gvk, key = _identity(obj)
@@ -67,6 +75,30 @@ class CachedClient:
         """Deletes an object."""
         gvk, own = gvk_of_kind(kind), ObjectKey(*key)
         return await self._write(gvk, own, options, self._verbs.delete(kind, own, **options), deleting=True)
+
+    async def delete_all_of(self, kind: Kind, namespace: str | None = None, **options: Any) -> None:
+        """Deletes the objects of a namespace that match; reads of those that were cached go to the server once."""
+        gvk = gvk_of_kind(kind)
+        # Which ones match is the server's to say: all of the namespace's may be gone afterwards.
+        cached = not options.get("dry_run") and self.cache.find(kind) is not None
+        keys = [key for key in await self.cache.keys(kind) if key.namespace == (namespace or "")] if cached else []
+        pending = [write for key in keys if (write := self.cache.writes.begin(gvk, key)) is not None]
+        try:
+            await self._verbs.delete_all_of(kind, namespace, **options)
+        except ApiError:
+            for write in pending:
+                write.dropped()
+            raise
+        except BaseException:
+            for write in pending:
+                write.unknown()
+            raise
+        for write in pending:
+            write.unknown()
+
+    def subresource(self, kind: Kind, name: str) -> Subresource:
+        """The live subresource of a kind: `token`, `scale`, `eviction`. Its writes are not waited for by reads."""
+        return self.api.subresource(kind, name)
 
     async def _write(
         self, gvk: GVK, key: ObjectKey, options: Mapping[str, Any], call: Awaitable[Any], *, deleting: bool = False

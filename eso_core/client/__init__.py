@@ -23,6 +23,7 @@ from eso_core.client.mapper import RESTMapper
 from eso_core.client.ownership import csa_upgrade, extract
 from eso_core.client.patch import ApplyPatch, JsonPatch, MergePatch, Patch, StrategicMergePatch, merge_from
 from eso_core.client.request import ApiRequest, ApiResponse, Interceptor, Send
+from eso_core.client.subresource import Subresource
 from eso_core.client.transport import RetryPolicy
 from eso_core.client.upsert import Outcome, create_or_patch, create_or_update
 from eso_core.client.watch import RawEvent, RawWatch, Watch, WatchEvent
@@ -52,6 +53,7 @@ __all__ = [
     "RetryPolicy",
     "Send",
     "StrategicMergePatch",
+    "Subresource",
     "Watch",
     "WatchEvent",
     "config_from_kubeconfig",

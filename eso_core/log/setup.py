@@ -25,7 +25,7 @@ from eso_core.log.processors import (
 )
 from eso_core.log.sampling import Sampler
 
-__all__ = ["configure_logging", "get_logger", "log_context", "set_level"]
+__all__ = ["configure_logging", "get_logger", "keep_locals_out", "log_context", "set_level"]
 
 _LEVELS = {
     "debug": logging.DEBUG,
@@ -201,3 +201,22 @@ def _formatter(console: bool, time_encoding: str, *, colors: bool) -> EventForma
 def _extras(record: logging.LogRecord) -> dict[str, Any]:
     """What was passed as ``extra`` to a plain logger."""
     return {key: value for key, value in record.__dict__.items() if key not in _RECORD_FIELDS}
+
+
+def keep_locals_out() -> None:
+    """Plain tracebacks where nobody has configured structlog.
+
+    Its default prints local variables when rich is installed, and those of a failing reconcile hold objects, Secrets among them. A
+    program's own configuration stays as it is.
+    """
+    if structlog.is_configured():
+        return
+    structlog.configure(
+        processors=[
+            merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.StackInfoRenderer(),
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        ]
+    )

@@ -32,6 +32,7 @@ from eso_core.controller import Controller, Environment
 from eso_core.controller.builder import ControllerBuilder
 from eso_core.controller.controller import Reconcile
 from eso_core.events import CoreCorrelator, EventSink, Recorder, RecorderV1, SeriesCorrelator
+from eso_core.log import keep_locals_out
 from eso_core.manager.debug import debug_server
 from eso_core.manager.eventwriter import ClientEventWriter
 from eso_core.manager.groups import Group
@@ -245,6 +246,7 @@ class Manager:
         if self._state != "new":
             raise ManagerError("running the manager: it ran already: make a new one")
         self._state = "starting"
+        keep_locals_out()
         cancelled: asyncio.CancelledError | None = None
         try:
             await self._interruptible(self._start())

@@ -7,7 +7,7 @@ is nil. A nil list or map that has a type is an instance of a `Nil...` class: em
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 __all__ = [
     "Duration", "GoObject", "Int64", "IntList", "ListList", "Month", "NilDict", "NilIntList", "NilList", "NilStrList", "StrList",
@@ -76,7 +76,7 @@ class GoObject:
     go_type = ""
     go_kind = "struct"
     # Method name to (parameter type names, function of self and the arguments); see signatures.py for the names.
-    methods: dict[str, tuple[tuple[str, ...], Any]] = {}
+    methods: ClassVar[dict[str, tuple[tuple[str, ...], Any]]] = {}
     fields: tuple[str, ...] = ()
 
     def text(self) -> bytes:
@@ -88,7 +88,7 @@ class _Named(int):
     """An integer type with a text form and methods."""
 
     __slots__ = ()
-    methods: dict[str, tuple[tuple[str, ...], Any]] = {}
+    methods: ClassVar[dict[str, tuple[tuple[str, ...], Any]]] = {}
 
     def text(self) -> bytes:
         raise NotImplementedError

@@ -1,0 +1,1 @@
+"""An operator that serves Websites: one Deployment each."""
