@@ -37,7 +37,12 @@ async def running(kubeconfig: Path, kube_namespace: str) -> AsyncIterator[Manage
 
 
 def website(namespace: str, **spec: Any) -> dict[str, Any]:
-    return {"apiVersion": "example.io/v1", "kind": "Website", "metadata": {"name": "shop", "namespace": namespace}, "spec": spec}
+    return {
+        "apiVersion": "example.io/v1",
+        "kind": "Website",
+        "metadata": {"name": "shop", "namespace": namespace},
+        "spec": spec,
+    }
 
 
 async def test_a_website_gets_a_deployment_and_says_when_it_serves(
