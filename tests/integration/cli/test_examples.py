@@ -45,8 +45,7 @@ class Shell:
         shutil.copytree(ROOT / "docs" / "examples", folder / "docs" / "examples")
         for manifest in (folder / "docs").rglob("*.yaml"):
             manifest.write_text(self._fill(manifest.read_text()))
-        (folder / ".venv").mkdir()
-        (folder / ".venv" / "bin").symlink_to(BIN)
+        (folder / ".venv").symlink_to(BIN.parent)
         self.env = {
             **os.environ,
             "HOME": str(folder),
