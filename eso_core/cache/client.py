@@ -63,7 +63,9 @@ class CachedClient:
 
         No resourceVersion goes along: an edit of the spec in the meantime is no conflict.
         """
-        wanted = status if isinstance(status, Mapping) else status.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        wanted = (
+            status if isinstance(status, Mapping) else status.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        )
         return await self.patch(kind, key, MergePatch({"status": wanted}), subresource="status", **options)
 
     async def apply(self, obj: T, owner: str, **options: Any) -> T:

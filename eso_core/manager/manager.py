@@ -21,6 +21,8 @@ import gc
 import ssl
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -44,6 +46,9 @@ from eso_core.manager.scrapeauth import ScrapeAuth
 from eso_core.manager.servers import HttpServer, WebHandler, health_server, metrics_server
 from eso_core.meta.errors import LeaderElectionLost, ManagerError
 from eso_core.metrics import RuntimeMetrics, new_registry
+
+if TYPE_CHECKING:
+    from eso_core.webhook import WebhookServer
 
 __all__ = ["Manager"]
 
@@ -130,6 +135,7 @@ class Manager:
         self.health_server: HttpServer | None = None
         self.metrics_server: HttpServer | None = None
         self.debug_server: HttpServer | None = None
+        self._webhook_servers: list[WebhookServer] = []
         self._extra_paths: dict[str, WebHandler] = {}
 
     # -- building ------------------------------------------------------------------------------------------------
@@ -181,6 +187,19 @@ class Manager:
                 self._warmups.add(_Warmup(warming))
         else:
             self._others.add(runnable)
+
+    def webhooks(self, cert_dir: str | Path, **options: Any) -> WebhookServer:
+        """Adds a webhook server, with the certificate of `cert_dir` and the options of `WebhookServer`.
+
+        It listens before the caches start, since a conversion webhook must answer their first list.
+        """
+        from eso_core.webhook import WebhookServer
+
+        server = WebhookServer(cert_dir, clock=self.clock, metrics=self.metrics, **options)
+        self._webhook_servers.append(server)
+        self.add(server, before_caches=True)
+        self.add_ready_check("webhook", server.check)
+        return server
 
     async def remove(self, controller: Controller) -> None:
         """Stops and removes a controller while the manager runs, and the informers that only it used."""
@@ -287,6 +306,8 @@ class Manager:
         await self._servers.start()
         await self._start_servers()
         self._servers.spawn(self.checks.watch_loop(self.metrics.loop_stalls.observe), name="event loop watch")
+        for webhooks in self._webhook_servers:
+            await webhooks.listen()
         await self._webhooks.start()
         await self._caches.start()
         self._caches.spawn(self.cache.run(), name="cache")
@@ -301,10 +322,10 @@ class Manager:
         tls: ssl.SSLContext | None = None
         if serving.secure and self.options.metrics_addr not in ("", "0"):
             # Certificates are 5 MiB of code that most processes never need.
-            from eso_core.manager.servingcert import ServingCertificate, self_signed
+            from eso_core.webhook.certificates import CertWatcher, self_signed
 
             if serving.cert_file:
-                certificate = ServingCertificate(serving.cert_file, serving.key_file, self.clock, self.metrics)
+                certificate = CertWatcher(serving.cert_file, serving.key_file, self.clock, self.metrics)
                 await certificate.load()
                 self._servers.add(certificate)
                 tls = certificate.context

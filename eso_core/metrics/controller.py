@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -103,6 +104,25 @@ class ControllerMetrics:
             labels,
             registry=registry,
         )
+        self.webhook_requests = Counter(
+            prefix + "webhook_requests_total",
+            "Total number of admission requests by HTTP status code.",
+            ("webhook", "code"),
+            registry=registry,
+        )
+        self.webhook_in_flight = Gauge(
+            prefix + "webhook_requests_in_flight",
+            "Current number of admission requests being served.",
+            ("webhook",),
+            registry=registry,
+        )
+        self.webhook_latency = Histogram(
+            prefix + "webhook_latency_seconds",
+            "Histogram of the latency of processing admission requests",
+            ("webhook",),
+            buckets=tuple(10.0**exponent for exponent in range(-8, 4)),
+            registry=registry,
+        )
         self.webhook_panics = Counter(
             prefix + "webhook_panics_total", "Total number of webhook panics", registry=registry
         ).labels()
@@ -126,6 +146,16 @@ class ControllerMetrics:
         )
         series.max_concurrent.set(max_concurrent)
         return series
+
+    def webhook(self, path: str) -> tuple[GaugeChild, HistogramChild, Callable[[int], CounterChild]]:
+        """The series of the webhook at `path`: in flight, latency, and requests by code; 200 and 500 exist from now on."""
+        for code in ("200", "500"):
+            self.webhook_requests.labels(path, code)
+        return (
+            self.webhook_in_flight.labels(path),
+            self.webhook_latency.labels(path),
+            lambda code: self.webhook_requests.labels(path, str(code)),
+        )
 
     def drop(self, name: str) -> None:
         """Removes the series of a controller that is gone."""

@@ -21,7 +21,7 @@ from eso_core.manager import MetricsServerOptions
 from eso_core.manager.debug import debug_server
 from eso_core.manager.scrapeauth import Denied, ScrapeAuth
 from eso_core.manager.servers import metrics_server
-from eso_core.manager.servingcert import ServingCertificate
+from eso_core.webhook.certificates import CertWatcher
 from eso_core.meta.errors import ConfigError, ConnectionLost, Forbidden
 from eso_core.meta.wellknown import CONFIG_MAP
 from eso_core.metrics import RuntimeMetrics
@@ -297,7 +297,7 @@ async def test_the_certificate_follows_its_files(tmp_path: Path) -> None:
     """M-12, M-25: a changed pair serves new handshakes; a broken one keeps the last good pair and is counted."""
     clock, metrics = FakeClock(), RuntimeMetrics()
     cert_file, key_file = write_pair(tmp_path, "first")
-    certificate = ServingCertificate(str(cert_file), str(key_file), clock, metrics)
+    certificate = CertWatcher(str(cert_file), str(key_file), clock, metrics)
     await certificate.load()
 
     def served() -> str:
@@ -343,7 +343,7 @@ async def test_the_certificate_follows_its_files(tmp_path: Path) -> None:
 
 async def test_a_first_pair_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
     """The error names the files."""
-    certificate = ServingCertificate(str(tmp_path / "a"), str(tmp_path / "b"), FakeClock(), RuntimeMetrics())
+    certificate = CertWatcher(str(tmp_path / "a"), str(tmp_path / "b"), FakeClock(), RuntimeMetrics())
     with pytest.raises(ConfigError, match="PEM certificate"):
         await certificate.load()
 

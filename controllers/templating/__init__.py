@@ -1,1 +1,0 @@
-"""Templates: Go's text/template with the function set that users of the operator know."""
