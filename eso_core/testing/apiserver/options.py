@@ -22,7 +22,8 @@ class ApiServerOptions:
     ``max_body`` is in bytes, ``bookmark_interval`` and ``window_age`` (how long changes can be resumed from) in
     seconds, ``request_log`` is how many requests `ApiServer.requests` remembers. More than ``max_in_flight``
     requests that wait for webhooks are answered 429. Events are deleted ``event_ttl`` seconds after their last write;
-    0 keeps them. Raises `ValueError` for values out of
+    0 keeps them. Without ``listen`` there is no socket: requests come through `ApiServer.handle`. Without
+    ``garbage_collection`` dependents go when `ApiServer.run_gc` is called. Raises `ValueError` for values out of
     range.
     """
 
@@ -44,6 +45,8 @@ class ApiServerOptions:
     request_log: int = 10_000
     max_in_flight: int = 600
     event_ttl: float = 3600.0
+    listen: bool = True
+    garbage_collection: bool = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:

@@ -104,7 +104,9 @@ class ApiServer:
         self._deleter = Deleter(self._store, admission, self._converter)
         self._calls = InternalCalls(self._store, self._registry, self._writer, self._deleter, self._clock)
         self._definitions = DefinitionController(self._store, self._registry, self._calls, self._soon)
-        self._gc = GarbageCollector(self._store, self._registry, self._calls, self._soon)
+        self._gc = GarbageCollector(
+            self._store, self._registry, self._calls, self._soon if options.garbage_collection else _on_demand
+        )
         self._namespaces = NamespaceController(self._store, self._registry, self._calls, self._ca_pem, self._soon)
         self._secret_tokens = SecretTokenController(
             self._store, self._registry, self._calls, lambda: self._tokens, self._ca_pem, self._soon
@@ -139,11 +141,12 @@ class ApiServer:
         self._store.compact()
         if self._state is not None:
             self._state.attach(self._store, self._secrets())
-        loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(
-            self._connection, options.host, options.port, ssl=context, backlog=512
-        )
-        self._port = self._listener.sockets[0].getsockname()[1]
+        if options.listen:
+            loop = asyncio.get_running_loop()
+            self._listener = await loop.create_server(
+                self._connection, options.host, options.port, ssl=context, backlog=512
+            )
+            self._port = self._listener.sockets[0].getsockname()[1]
         discovery = Discovery(self._registry, f"{options.host}:{self._port}")
         documents = StandardDocuments(discovery, OpenApi(self._registry), self._metrics.render, self._openid_documents)
         self._application = Application(
@@ -412,6 +415,10 @@ class ApiServer:
     def write_kubeconfig(self, path: Path | str) -> None:
         """Write the administrator's kubeconfig, readable by the owner only."""
         write_private(Path(path), yaml.safe_dump(self.kubeconfig(), sort_keys=False))
+
+
+def _on_demand(action: Callable[[], None]) -> None:
+    """A schedule on which nothing runs by itself."""
 
 
 def _log_failure(error: BaseException) -> None:
