@@ -1,0 +1,13 @@
+"""The storm, in short: the whole form is ``python -m tests.chaos.storm --minutes 10``."""
+
+from __future__ import annotations
+
+from tests.chaos.storm import storm
+
+
+async def test_after_a_storm_everything_is_as_computed() -> None:
+    """Edits, restarts, 410s, half-open connections and a failing backend: nothing is lost, nothing foreign is touched."""
+    report = await storm(objects=60, seconds=6.0, seed=7, refresh="3s", longest=0.7, patience=30.0)
+    assert report.wrong == []
+    assert report.struck["restart"] + report.struck["compaction"] > 0
+    assert report.reads > 60
