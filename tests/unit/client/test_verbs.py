@@ -33,7 +33,7 @@ async def client(server) -> AsyncIterator[Client]:  # type: ignore[no-untyped-de
 
 
 async def test_get_reads_one_object(server, client) -> None:
-    """C-30: a GET of the object's path gives a dictionary with apiVersion and kind."""
+    """C-30, C-09: a GET of the object's path, under our own user agent, gives a dictionary with apiVersion and kind."""
     server.reply({"metadata": {"name": "a"}})
     found = await client.get(SECRET, KEY)
     assert found == {"metadata": {"name": "a"}, "kind": "Secret", "apiVersion": "v1"}
@@ -55,7 +55,7 @@ async def test_partial_asks_for_metadata_and_strips_a_full_answer(server, client
 
 
 async def test_list_fills_kinds_in(server, client) -> None:
-    """C-32: items of built-in lists get the kind of the list."""
+    """C-32, C-07: items of built-in lists get the kind of the list; lists, and lists alone, may be compressed."""
     server.reply(
         {
             "kind": "SecretList",
