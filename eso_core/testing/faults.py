@@ -1,4 +1,8 @@
-"""A TCP proxy that breaks connections on request: between a client and a server, below TLS."""
+"""What goes wrong between a client and a server: ``FaultProxy`` breaks connections, ``HttpFaultProxy`` answers.
+
+``FaultProxy`` forwards bytes and knows nothing of what they mean, so it works below TLS. ``HttpFaultProxy``, with its faults,
+matchers and edits, is in ``httpfaults``; its names are here too.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,52 @@ from types import TracebackType
 from urllib.parse import urlsplit
 
 from eso_core.aio import TaskScope
+from eso_core.testing.httpfaults import (
+    ClockOffset,
+    CloseAfter,
+    Cut,
+    Delay,
+    Edit,
+    Fault,
+    Hang,
+    HttpFaultProxy,
+    Reset,
+    Respond,
+    SlowHeaders,
+    expired,
+    failure,
+    is_initial,
+    is_list,
+    is_watch,
+    no_bookmarks,
+    reordered,
+    truncated,
+    twice,
+)
 
-__all__ = ["FaultProxy"]
+__all__ = [
+    "ClockOffset",
+    "CloseAfter",
+    "Cut",
+    "Delay",
+    "Edit",
+    "Fault",
+    "FaultProxy",
+    "Hang",
+    "HttpFaultProxy",
+    "Reset",
+    "Respond",
+    "SlowHeaders",
+    "expired",
+    "failure",
+    "is_initial",
+    "is_list",
+    "is_watch",
+    "no_bookmarks",
+    "reordered",
+    "truncated",
+    "twice",
+]
 
 _CHUNK = 65_536
 
@@ -18,6 +66,7 @@ class _Link:
 
     def __init__(self, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> None:
         self.ends = (client, server)
+        self.robbed = False  # bytes of it were swallowed: it cannot go on
 
     def abort(self) -> None:
         for end in self.ends:
@@ -45,6 +94,7 @@ class FaultProxy:
         self._links: set[_Link] = set()
         self._open = asyncio.Event()
         self._open.set()
+        self._swallowing = False
         self.accepted = 0
 
     async def __aenter__(self) -> FaultProxy:
@@ -74,9 +124,16 @@ class FaultProxy:
         """Keeps the connections and stops forwarding in both directions, like a path that lost its route."""
         self._open.clear()
 
+    def swallow(self) -> None:
+        """Takes all bytes of both sides and delivers none, like a half-open connection: writes seem to succeed."""
+        self._swallowing = True
+
     def thaw(self) -> None:
-        """Forwards again, and what piled up first."""
+        """Forwards again, and what piled up first. Connections of which bytes were swallowed are broken."""
         self._open.set()
+        self._swallowing = False
+        for link in [link for link in self._links if link.robbed]:
+            link.abort()
 
     def reset(self) -> None:
         """Breaks all connections at once."""
@@ -110,16 +167,19 @@ class FaultProxy:
         self._links.add(link)
         try:
             async with TaskScope("link") as scope:
-                scope.spawn(self._forward(reader, upstream), name="to the server")
-                scope.spawn(self._forward(upstream_reader, writer), name="to the client")
+                scope.spawn(self._forward(link, reader, upstream), name="to the server")
+                scope.spawn(self._forward(link, upstream_reader, writer), name="to the client")
         finally:
             self._links.discard(link)
             link.abort()
 
-    async def _forward(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _forward(self, link: _Link, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         try:
             while chunk := await source.read(_CHUNK):
                 await self._open.wait()
+                if self._swallowing:
+                    link.robbed = True
+                    continue
                 sink.write(chunk)
                 await sink.drain()
             await self._open.wait()

@@ -11,6 +11,8 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
+from email.utils import format_datetime
 from types import TracebackType
 from typing import Any, TypeAlias, assert_never
 
@@ -18,22 +20,30 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from eso_core.aio import SystemClock
+from eso_core.aio import Clock, SystemClock
 from eso_core.client import ClientConfig
 from eso_core.client.tls import TlsContexts
 
 __all__ = [
+    "ClockOffset",
+    "CloseAfter",
     "Cut",
+    "Delay",
     "Edit",
     "Fault",
     "Hang",
     "HttpFaultProxy",
+    "Reset",
     "Respond",
+    "SlowHeaders",
     "expired",
+    "failure",
     "is_initial",
     "is_list",
     "is_watch",
     "no_bookmarks",
+    "reordered",
+    "truncated",
     "twice",
 ]
 
@@ -68,7 +78,39 @@ class Hang:
     """Never answers."""
 
 
-Fault: TypeAlias = Respond | Cut | Edit | Hang
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Hands the request on only after so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SlowHeaders:
+    """Hands the request on at once and holds the answer back for so many seconds: the server has done what was asked."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Breaks the connection instead of an answer; the server does not see the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseAfter:
+    """Closes the connection after the whole answer, without having said that it would not be kept alive."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockOffset:
+    """The ``Date`` of the answer is off by so many seconds, as of a server whose clock is wrong."""
+
+    seconds: float
+
+
+Shape: TypeAlias = Cut | Edit | SlowHeaders | CloseAfter | ClockOffset
+Fault: TypeAlias = Shape | Respond | Hang | Delay | Reset
 Matcher: TypeAlias = Callable[[web.Request], bool]
 
 
@@ -85,8 +127,9 @@ class HttpFaultProxy:
     Use it in ``async with``, and give ``config`` to the client under test. It speaks plain HTTP.
     """
 
-    def __init__(self, config: ClientConfig) -> None:
+    def __init__(self, config: ClientConfig, clock: Clock | None = None) -> None:
         self._upstream = config
+        self._clock: Clock = clock if clock is not None else SystemClock()
         self._rules: list[_Rule] = []
         self._runner: web.AppRunner | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -158,17 +201,29 @@ class HttpFaultProxy:
             case Hang():
                 await asyncio.Event().wait()
                 raise AssertionError("an event that nobody sets was set")
-            case Cut() | Edit() | None:
+            case Delay():
+                await self._clock.sleep(fault.seconds)
+                return await self._forward(request, None)
+            case Reset():
+                if request.transport is not None:
+                    request.transport.abort()
+                return web.Response(status=500)  # nobody is there to get it
+            case Cut() | Edit() | SlowHeaders() | CloseAfter() | ClockOffset() | None:
                 return await self._forward(request, fault)
         assert_never(fault)
 
-    async def _forward(self, request: web.Request, fault: Cut | Edit | None) -> web.StreamResponse:
+    async def _forward(self, request: web.Request, fault: Shape | None) -> web.StreamResponse:
         assert self._session is not None
         headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP}
         body = await request.read()
         url = URL(self._upstream.server + request.raw_path, encoded=True)
         async with self._session.request(request.method, url, headers=headers, data=body or None) as answer:
             kept = {k: v for k, v in answer.headers.items() if k.lower() not in _HOP_BY_HOP}
+            if isinstance(fault, SlowHeaders):
+                await self._clock.sleep(fault.seconds)
+            elif isinstance(fault, ClockOffset):
+                shown = self._clock.now() + timedelta(seconds=fault.seconds)
+                kept["Date"] = format_datetime(shown, usegmt=True)
             response = web.StreamResponse(status=answer.status, headers=kept)
             response.enable_chunked_encoding()
             await response.prepare(request)
@@ -179,12 +234,14 @@ class HttpFaultProxy:
             try:
                 if isinstance(fault, Edit):
                     await _edited(answer, response, fault)
-                elif not await _copied(answer, response, fault):
+                elif not await _copied(answer, response, fault if isinstance(fault, Cut) else None):
                     transport.abort()
                     return response
             finally:
                 self._clients.discard(transport)
         await response.write_eof()
+        if isinstance(fault, CloseAfter):
+            transport.close()
         return response
 
 
@@ -239,6 +296,43 @@ def no_bookmarks(line: bytes) -> list[bytes]:
 def twice(line: bytes) -> list[bytes]:
     """An ``Edit`` that sends every event twice."""
     return [line, line]
+
+
+def failure(code: int, reason: str, *, retry_after: int | None = None) -> Respond:
+    """A failure as the API server sends it, like ``failure(429, "TooManyRequests", retry_after=1)``."""
+    body = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "status": "Failure",
+        "code": code,
+        "reason": reason,
+        "message": reason,
+    }
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return Respond(code, json.dumps(body).encode(), headers)
+
+
+def truncated(line: bytes) -> list[bytes]:
+    """An ``Edit`` that breaks off every event in its middle."""
+    return [line[: len(line) // 2]]
+
+
+def reordered() -> Callable[[bytes], list[bytes]]:
+    """An ``Edit`` that sends the initial events of one watch in reverse. Make one for each watch."""
+    held: list[bytes] = []
+    done = False
+
+    def edit(line: bytes) -> list[bytes]:
+        nonlocal done
+        if done:
+            return [line]
+        if _event(line).get("type") == "ADDED":
+            held.append(line)
+            return []
+        done = True
+        return [*reversed(held), line]
+
+    return edit
 
 
 def expired(line: bytes) -> list[bytes]:
