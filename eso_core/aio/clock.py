@@ -43,6 +43,11 @@ class Clock(Protocol):
         ...
 
 
+#: Linux has a monotonic clock that goes on while the machine is suspended.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+_clock_gettime = time.clock_gettime
+
+
 class SystemClock:
     """The machine's clock and the running event loop's timers."""
 
@@ -52,7 +57,8 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        # Time in which the machine slept counts: a leader that was suspended must know how long.
+        return _clock_gettime(_CLOCK)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
@@ -24,6 +25,7 @@ from structlog.contextvars import bind_contextvars
 
 from eso_core.aio import TaskScope, Timer
 from eso_core.cache import Cache, CachedObject
+from eso_core.cache.spec import resource_name
 from eso_core.controller.context import Context, Environment, current_context
 from eso_core.controller.event import Event, EventKind
 from eso_core.controller.hotloop import HotLoopGuard
@@ -32,7 +34,7 @@ from eso_core.controller.result import ReconcileTimeout, Request, Result, StaleC
 from eso_core.controller.sources import EventSource, KindSource
 from eso_core.controller.stacks import task_stack
 from eso_core.meta import GVK, ObjectKey
-from eso_core.meta.errors import Conflict, SyncTimeout
+from eso_core.meta.errors import Conflict, NotFound, SyncTimeout
 from eso_core.metrics import RuntimeMetrics
 from eso_core.queue import Taken, WorkQueue
 
@@ -364,12 +366,16 @@ class Controller:
             queue.add_after(request, _STALE_DELAY, priority=taken.priority)
             metrics.results["requeue"].inc()
             return
+        if isinstance(error, NotFound) and self._is_about(error, request):
+            # The request's own object is gone: there is nothing left to do for it.
+            self._succeeded(taken, None)
+            return
         metrics.results["error"].inc()
         metrics.errors.inc()
         if isinstance(error, TerminalError):
             metrics.terminal_errors.inc()
             queue.forget(request)
-            _log.error("Reconciler error", exc_info=error, terminal=True)
+            self._say(_log.error, "Reconciler error", exc_info=error, terminal=True)
             return
         if isinstance(error, _PROGRAMMING_ERRORS):
             metrics.panics.inc()
@@ -379,11 +385,28 @@ class Controller:
         queue.add_rate_limited(request, priority=taken.priority)
         if isinstance(error, Conflict):
             metrics.conflicts.inc()
-            _log.debug("write conflict: running again", error=str(error))
+            self._say(_log.debug, "write conflict: running again", error=str(error))
         elif failures < self.options.log_errors_after:
-            _log.info("Reconciler error", error=f"{type(error).__name__}: {error}", attempt=failures + 1)
+            self._say(_log.info, "Reconciler error", error=f"{type(error).__name__}: {error}", attempt=failures + 1)
         else:
-            _log.error("Reconciler error", exc_info=error)
+            self._say(_log.error, "Reconciler error", exc_info=error)
+
+    def _is_about(self, error: NotFound, request: Request) -> bool:
+        """Whether a 404 says that the request's object does not exist, as opposed to another one, or its kind."""
+        details = error.details
+        if self.gvk is None or not details or details.get("name") != request.name:
+            return False
+        informers = (informer for informer in self.cache.informers() if informer.spec.gvk == self.gvk)
+        known = {self.gvk.kind, resource_name(self.gvk), *(resource_name(found.spec.kind) for found in informers)}
+        return details.get("kind") in known and (details.get("group") or "") == self.gvk.group
+
+    def _say(self, log: Callable[..., object], event: str, **fields: object) -> None:
+        """Logs; a processor that raises costs the line and is counted, not the worker."""
+        try:
+            log(event, **fields)
+        except Exception as problem:
+            self._metrics.panics.inc()
+            sys.stderr.write(f"logging {event!r} of controller {self.name}: {type(problem).__name__}\n")
 
     def _report_loop(self, request: Request) -> None:
         self._metrics.hot_loops.inc()
