@@ -83,10 +83,14 @@ async def client(proxy: HttpFaultProxy) -> AsyncIterator[Client]:
 async def initial(client: Client) -> list[tuple[str, str]]:
     """The first events of a watch with initial events, up to its bookmark or four of them."""
     shown = []
-    options = {"send_initial_events": True, "timeout_seconds": 1}
-    async with client.watch(
-        CONFIG_MAP, "kube-public", field_selector="metadata.name!=kube-root-ca.crt", **options
-    ) as watch:  # type: ignore[arg-type]
+    watching = client.watch(
+        CONFIG_MAP,
+        "kube-public",
+        field_selector="metadata.name!=kube-root-ca.crt",
+        send_initial_events=True,
+        timeout_seconds=1,
+    )
+    async with watching as watch:
         async for event in watch:
             shown.append((event.type, event.meta.name))
             if event.type == "BOOKMARK":
