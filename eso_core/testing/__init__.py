@@ -2,8 +2,9 @@
 
 * ``apiserver``: real HTTP on loopback, no etcd.
 * ``clock``: ``FakeClock``, time that moves when the test says so.
-* ``faults``: ``FaultProxy``, connections that freeze, break or are refused.
-* ``httpfaults``: ``HttpFaultProxy``, answers that are failures, cut short, doubled or edited.
+* ``fakeclient``: ``FakeClient``, a client whose objects are in memory, with interceptors.
+* ``faults``: ``FaultProxy``, connections that freeze, break or are refused; ``HttpFaultProxy``, answers that are failures, cut short,
+  doubled or edited.
 * ``leaks``: ``check_leaks``, what a test leaves behind.
 * ``eventually``: ``eventually`` and ``consistently``, on any clock.
 * ``envtest``: ``EnvTest``, a real etcd and kube-apiserver.
