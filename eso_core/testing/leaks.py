@@ -1,4 +1,4 @@
-"""Finds what a test leaves behind: tasks, threads, file descriptors.
+"""Finds what a test leaves behind: tasks, threads, file descriptors, timers.
 
 Use ``check_leaks`` around a block, or make every test of a folder check itself with a ``conftest.py`` of::
 
@@ -30,18 +30,23 @@ class _Snapshot:
     tasks: frozenset[asyncio.Task[object]]
     threads: frozenset[threading.Thread]
     files: dict[int, str]
+    timers: frozenset[asyncio.TimerHandle]
 
     @classmethod
     def take(cls) -> _Snapshot:
         # A fixture's start and end run in tasks of their own.
         tasks = frozenset(asyncio.all_tasks()) - {asyncio.current_task()}
-        return cls(frozenset(t for t in tasks if t is not None), frozenset(threading.enumerate()), open_files())
+        return cls(
+            frozenset(t for t in tasks if t is not None), frozenset(threading.enumerate()), open_files(), _timers()
+        )
 
-    def missing_since(self, before: _Snapshot, files: bool) -> list[str]:
+    def missing_since(self, before: _Snapshot, files: bool, timers: bool) -> list[str]:
         found = [f"task {task.get_name()!r}" for task in self.tasks - before.tasks if not task.done()]
         found += _new_threads(self.threads, before.threads)
         if files:
             found += _new_files(self.files, before.files)
+        if timers:
+            found += [f"timer {timer!r}" for timer in self.timers - before.timers]
         return sorted(found)
 
 
@@ -69,9 +74,19 @@ def _new_files(now: dict[int, str], before: dict[int, str]) -> list[str]:
     return [f"file {target}" for fd, target in now.items() if before.get(fd) != target]
 
 
+def _timers() -> frozenset[asyncio.TimerHandle]:
+    """What the running loop has still to call at some time; empty on loops that do not tell."""
+    scheduled = getattr(asyncio.get_running_loop(), "_scheduled", ())
+    return frozenset(timer for timer in scheduled if not timer.cancelled())
+
+
 @asynccontextmanager
-async def check_leaks(*, files: bool = True) -> AsyncIterator[None]:
+async def check_leaks(*, files: bool = True, timers: bool = False) -> AsyncIterator[None]:
     """Fails when the block ends normally and left tasks, threads or (``files``) descriptors behind.
+
+    Args:
+        timers: Whether calls that the loop still has to make later count too. Libraries leave some that do no harm, so
+            ask for it where the code under test has timers of its own.
 
     Raises:
         AssertionError: Names each of them.
@@ -80,7 +95,7 @@ async def check_leaks(*, files: bool = True) -> AsyncIterator[None]:
     yield
     left: list[str] = []
     for _ in range(_SETTLE_ROUNDS):
-        left = _Snapshot.take().missing_since(before, files)
+        left = _Snapshot.take().missing_since(before, files, timers)
         if not left:
             return
         await asyncio.sleep(0)
