@@ -186,7 +186,7 @@ class Informer:
     def subscribe(self, listener: ChangeListener, *, name: str = "") -> Registration:
         """`add_handler` for a function of changes."""
         label = f"{self.spec.name}: {name}" if name else self.spec.name
-        registration = Registration(label, listener, self.pacer, self._handler_failed)
+        registration = Registration(label, listener, self.pacer, self._handler_failed, self._processed.observe)
         for shard in self._shards.values():
             if shard.synced.is_set() or len(shard.store):
                 registration.deliver_all(
@@ -245,6 +245,9 @@ class Informer:
         for family in (self.metrics.objects, self.metrics.bytes, self.metrics.synced, self.metrics.progress_age):
             family.remove(self.spec.name)
         self.metrics.handler_depth.remove(self.spec.name)
+        self.metrics.queued_items.remove(*self._identity)
+        self.metrics.store_version.remove(*self._identity)
+        self.metrics.processing_latency.remove(*self._identity)
 
     def _start_shard(self, shard: Shard) -> None:
         self._spawn(f"reflect {shard.namespace}", self._supervise(shard))
@@ -359,3 +362,17 @@ class Informer:
         ]
         for family, function in functions:
             family.labels(name).set_function(function)
+        depth = functions[-1][1]
+        metrics.queued_items.labels(*self._identity).set_function(depth)
+        metrics.store_version.labels(*self._identity).set_function(self._version_digits)
+        self._processed = metrics.processing_latency.labels(*self._identity)
+
+    @property
+    def _identity(self) -> tuple[str, str, str, str]:
+        """The labels that client-go's informers have."""
+        gvk = self.spec.gvk
+        return self.spec.name, gvk.group, gvk.version, resource_name(self.spec.kind)
+
+    def _version_digits(self) -> float:
+        versions = [shard.store.resource_version for shard in self._shards.values()]
+        return float(max((int(version[-15:]) for version in versions if version.isdecimal()), default=0))

@@ -53,12 +53,18 @@ class Registration:
     """
 
     def __init__(
-        self, name: str, listener: ChangeListener, pacer: Pacer, on_error: Callable[[Exception], None]
+        self,
+        name: str,
+        listener: ChangeListener,
+        pacer: Pacer,
+        on_error: Callable[[Exception], None],
+        processed: Callable[[float], None],
     ) -> None:
         self.name = name
         self._listener = listener
         self._pacer = pacer
         self._on_error = on_error
+        self._processed = processed
         self._queue: deque[Change | None] = deque()
         self._wake: asyncio.Future[None] | None = None
         self._idle = asyncio.Event()
@@ -113,18 +119,21 @@ class Registration:
         """Delivers until cancelled, or until removed and empty."""
         queue, listener = self._queue, self._listener
         pace = self._pacer.pace()
+        monotonic, processed = self._pacer.monotonic, self._processed
         while True:
             while queue:
                 change = queue.popleft()
                 if change is None:
                     self._synced.set()
                     continue
+                started = monotonic()
                 try:
                     result = listener(change)
                     if result is not None and inspect.isawaitable(result):
                         await result
                 except Exception as error:
                     self._on_error(error)
+                processed(monotonic() - started)
                 await pace.breathe()
             self._idle.set()
             if self._removed:

@@ -32,6 +32,7 @@ class ControllerHost(Protocol):
     def environment(self, recorder: Recorder) -> Environment: ...
     def recorder(self, component: str) -> Recorder: ...
     def claim_name(self, name: str) -> None: ...
+    def concurrency_of(self, kind: str) -> int | None: ...
     def add_controller(self, controller: Controller) -> None: ...
 
 
@@ -48,6 +49,7 @@ class ControllerBuilder:
         self._primary: Kind | None = None
         self._sources: list[EventSource] = []
         self._options = ControllerOptions()
+        self._concurrency_given = False
         self._recorder: Recorder | None = None
         self._built: Controller | None = None
 
@@ -117,6 +119,7 @@ class ControllerBuilder:
     def options(self, options: ControllerOptions | None = None, /, **changes: Any) -> ControllerBuilder:
         """Sets all options, or some of them by the names of `ControllerOptions`."""
         self._options = replace(options if options is not None else self._options, **changes)
+        self._concurrency_given = self._concurrency_given or options is not None or "max_concurrent" in changes
         return self
 
     def complete(self) -> Controller:
@@ -132,13 +135,18 @@ class ControllerBuilder:
         if not self._sources or not self._name:
             raise ValueError("building a controller: it needs a source (for_, watches, watches_raw) and a name")
         self._host.claim_name(self._name)
+        gvk = None if self._primary is None else gvk_of_kind(self._primary)
+        if gvk is not None and not self._concurrency_given:
+            of_kind = self._host.concurrency_of(f"{gvk.kind}.{gvk.group}" if gvk.group else gvk.kind)
+            if of_kind is not None:
+                self._options = replace(self._options, max_concurrent=of_kind)
         recorder = self._recorder or self._host.recorder(self._name)
         controller = Controller(
             self._name,
             self._reconcile,
             self._host.environment(recorder),
             self._host.metrics,
-            gvk=None if self._primary is None else gvk_of_kind(self._primary),
+            gvk=gvk,
             options=self._options,
         )
         for source in self._sources:

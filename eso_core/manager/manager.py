@@ -158,6 +158,10 @@ class Manager:
         """A recorder of events.k8s.io/v1 events."""
         return RecorderV1(controller, instance, self._series, dropped=self.metrics.events_dropped)
 
+    def concurrency_of(self, kind: str) -> int | None:
+        """What the options say of controllers of this kind (`Kind.group`)."""
+        return self.options.group_kind_concurrency.get(kind)
+
     def claim_name(self, name: str) -> None:
         """Reserves a controller's name.
 

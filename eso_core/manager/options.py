@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from eso_core.cache import Settings
@@ -93,6 +94,8 @@ class ManagerOptions:
         shutdown_delay: seconds between "not ready" and the stop.
         cache_sync_timeout: seconds for the caches to fill before the start fails.
         freeze_gc: keep the garbage collector (of the whole process) from what the caches hold, and let it run less often.
+        group_kind_concurrency: reconciles at a time for controllers of a kind, as `Kind.group` (or `Kind` in the core group);
+            what a controller's own options say comes first.
         reflector: numbers of the list-and-watch algorithm.
         events: limits of the event sink.
     """
@@ -107,6 +110,7 @@ class ManagerOptions:
     shutdown_delay: float = 0.0
     cache_sync_timeout: float = 120.0
     freeze_gc: bool = True
+    group_kind_concurrency: Mapping[str, int] = field(default_factory=dict)
     reflector: Settings | None = None
     events: SinkOptions = field(default_factory=SinkOptions)
 
@@ -115,6 +119,9 @@ class ManagerOptions:
             raise ValueError(f"ManagerOptions: shutdown_delay={self.shutdown_delay} must be 0 or more seconds")
         if self.cache_sync_timeout <= 0:
             raise ValueError(f"ManagerOptions: cache_sync_timeout={self.cache_sync_timeout} must be above 0 seconds")
+        for kind, count in self.group_kind_concurrency.items():
+            if count < 1:
+                raise ValueError(f"ManagerOptions: group_kind_concurrency[{kind!r}]={count} must be at least 1")
         addresses = {"metrics_addr": self.metrics_addr, "health_addr": self.health_addr, "debug_addr": self.debug_addr}
         for name, value in addresses.items():
             parse_address(value, option=name)

@@ -10,6 +10,7 @@ __all__ = ["CacheMetrics"]
 
 _LIST_BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 _WAIT_BUCKETS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
+_PROCESSING_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class CacheMetrics:
@@ -52,6 +53,23 @@ class CacheMetrics:
             prefix + "transform_errors_total", "Objects dropped because they could not be read or transformed", kind,
             registry=registry,
         )  # fmt: skip
+        informer = ("name", "group", "version", "resource")
+        self.queued_items = Gauge(
+            "informer_queued_items", "Number of items in the queue of the informer", informer, registry=registry
+        )
+        self.processing_latency = Histogram(
+            "informer_processing_latency_seconds",
+            "Time taken to process an item by the handlers of the informer",
+            informer,
+            buckets=_PROCESSING_BUCKETS,
+            registry=registry,
+        )
+        self.store_version = Gauge(
+            "informer_store_resource_version",
+            "The last 15 digits of the resource version that the store has reached",
+            informer,
+            registry=registry,
+        )
         self.write_wait = Histogram(
             prefix + "read_your_writes_wait_seconds",
             "Time that reads waited for an own write to arrive",

@@ -291,7 +291,9 @@ async def test_bad_requests_are_answered_inside_a_review(tmp_path: Path, authori
         assert (await post("/allow", data=b"nonsense", headers={"Content-Type": "application/json"}))["status"][
             "code"
         ] == 400
-        big = await post("/allow", data=io.BytesIO(b" " * (7 * 1024 * 1024 + 1)), headers={"Content-Type": "application/json"})
+        big = await post(
+            "/allow", data=io.BytesIO(b" " * (7 * 1024 * 1024 + 1)), headers={"Content-Type": "application/json"}
+        )
         assert big["status"]["code"] == 413
     assert metrics.registry.get_sample_value("controller_runtime_webhook_panics_total") == 1
     assert metrics.registry.get_sample_value("controller_runtime_webhook_requests_in_flight", {"webhook": "/slow"}) == 0

@@ -194,3 +194,23 @@ async def test_an_event_body_is_decoded_at_once_and_kept_as_bytes(
     entry = cache.peek(CONFIG_MAP, ObjectKey("ns", "a"))
     assert entry is not None
     assert orjson.loads(entry.body)["data"] == {"x": "1"}
+
+
+async def test_informers_tell_what_client_gos_tell(
+    cache: Cache, spec: InformerSpec, scope: TaskScope, clock: FakeClock, server: Any, metrics: RuntimeMetrics
+) -> None:
+    """7.4: items that wait, time per item, and the version reached; the series go with the informer."""
+    server.version = 12_345_678_901_234_567_890
+    server.put("a")
+    informer, _ = await start(cache, spec, scope, clock)
+    labels = {"name": "ConfigMap", "group": "", "version": "v1", "resource": "configmaps"}
+
+    def told(name: str) -> float | None:
+        return metrics.registry.get_sample_value(f"informer_{name}", labels)
+
+    assert told("queued_items") == 0
+    assert told("processing_latency_seconds_count") == 1
+    assert told("store_resource_version") == 678_901_234_567_891
+    await informer.stop()
+    assert told("queued_items") is None
+    assert told("processing_latency_seconds_count") is None

@@ -13,7 +13,7 @@ from eso_core.cache import InformerSpec
 from eso_core.controller import Context, Request, Result
 from eso_core.manager import LeaderElectionOptions, Manager, ManagerOptions
 from eso_core.meta.errors import Forbidden, LeaderElectionLost, ManagerError, SyncTimeout
-from eso_core.meta.wellknown import CONFIG_MAP, DEPLOYMENT
+from eso_core.meta.wellknown import CONFIG_MAP, DEPLOYMENT, SECRET
 
 
 class Part:
@@ -438,3 +438,19 @@ async def test_the_client_made_from_a_configuration_is_closed(kit: Any, monkeypa
     manager.stop()
     await manager.run()
     assert closed == [True]
+
+
+async def test_concurrency_of_a_kind_is_what_its_controllers_begin_with(kit: Any) -> None:
+    """K-30: by `Kind.group`; a controller's own number comes first."""
+
+    async def reconcile(ctx: Context, request: Request) -> None:
+        return None
+
+    manager = kit.manager(group_kind_concurrency={"ConfigMap": 7})
+    assert manager.controller(reconcile).for_(CONFIG_MAP).complete().options.max_concurrent == 7
+    own = manager.controller(reconcile, name="own").for_(CONFIG_MAP).workers(2)
+    assert own.complete().options.max_concurrent == 2
+    other = manager.controller(reconcile, name="other").for_(SECRET)
+    assert other.complete().options.max_concurrent == 1
+    with pytest.raises(ValueError, match="group_kind_concurrency"):
+        kit.manager(group_kind_concurrency={"ConfigMap": 0})

@@ -21,11 +21,11 @@ from eso_core.manager import MetricsServerOptions
 from eso_core.manager.debug import debug_server
 from eso_core.manager.scrapeauth import Denied, ScrapeAuth
 from eso_core.manager.servers import metrics_server
-from eso_core.webhook.certificates import CertWatcher
 from eso_core.meta.errors import ConfigError, ConnectionLost, Forbidden
 from eso_core.meta.wellknown import CONFIG_MAP
 from eso_core.metrics import RuntimeMetrics
 from eso_core.testing.clock import FakeClock
+from eso_core.webhook.certificates import CertWatcher
 
 
 @pytest.fixture
