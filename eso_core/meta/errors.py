@@ -30,6 +30,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -184,6 +185,9 @@ class ApiError(EsoCoreError):
         code = int(status.get("code") or code or 0)
         details = status.get("details")
         details = details if isinstance(details, dict) else None
+        if _about_secrets(path, details):
+            status = _without_values(status)
+            details = status.get("details") if details is not None else None
         if retry_after is None and details is not None and isinstance(details.get("retryAfterSeconds"), int):
             retry_after = float(details["retryAfterSeconds"]) or None
         cls = _BY_REASON.get(reason) or _BY_CODE.get(code)
@@ -468,6 +472,30 @@ _BY_REASON: Mapping[str, type[ApiError]] = {cls.default_reason: cls for cls in _
     "ServerTimeout": ServerTimeout,
 }
 _BY_CODE: Mapping[int, type[ApiError]] = {cls.default_code: cls for cls in _CLASSES} | {502: ServiceUnavailable}
+
+
+#: What follows is what the user sent. Some servers quote whole objects there, when a patch has made them unreadable.
+_QUOTED_VALUE = re.compile(r'(\b(?:Invalid|Unsupported|Duplicate) value): (?:"(?:[^"\\]|\\.)*"|.*(?=: ))', re.DOTALL)
+
+
+def _about_secrets(path: str, details: dict[str, Any] | None) -> bool:
+    return "/secrets" in path or (details is not None and details.get("kind") in ("Secret", "secrets"))
+
+
+def _without_values(status: dict[str, Any]) -> dict[str, Any]:
+    """The status of a request about Secrets, without the values that the server quotes."""
+
+    def cut(text: object) -> object:
+        return _QUOTED_VALUE.sub(r"\1: (not shown)", text) if isinstance(text, str) else text
+
+    cleaned = {**status, "message": cut(status.get("message"))}
+    details = status.get("details")
+    if isinstance(details, dict) and isinstance(details.get("causes"), list):
+        causes = [
+            {**cause, "message": cut(cause.get("message"))} for cause in details["causes"] if isinstance(cause, dict)
+        ]
+        cleaned["details"] = {**details, "causes": causes}
+    return cleaned
 
 
 def _causes(details: dict[str, Any] | None) -> tuple[Cause, ...]:

@@ -19,10 +19,10 @@ PUBLIC = {
     "eso_core.client": (
         "ApiRequest ApiResponse ApplyPatch Client ClientConfig Finalizer Impersonation Interceptor Outcome create_or_patch create_or_update ensure_finalizer finalize run_finalizers JsonPatch Kind MergePatch ObjectList "
         "Patch Preconditions RESTMapper RateLimit RawEvent RawPage RawWatch ResourceLike RetryPolicy Send "
-        "StrategicMergePatch Watch WatchEvent config_from_kubeconfig csa_upgrade extract in_cluster_config load_config "
+        "StrategicMergePatch Subresource Watch WatchEvent config_from_kubeconfig csa_upgrade extract in_cluster_config load_config "
         "merge_from retry_on_conflict"
     ),
-    "eso_core.log": "configure_logging get_logger log_context set_level",
+    "eso_core.log": "configure_logging get_logger keep_locals_out log_context set_level",
     "eso_core.meta": (
         "FieldSelector GVK GVR JsonObject LabelSelector ObjectKey ObjectMeta OwnerReference Partial PartialObject Quantity "
         "ResourceInfo child_name semantic_equal decode_partial find_condition format_duration format_micro_time format_time gvk_of is_condition_true "
