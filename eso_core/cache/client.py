@@ -9,7 +9,7 @@ from eso_core.cache.cache import Cache
 from eso_core.cache.spec import Kind, gvk_of_kind, is_namespaced
 from eso_core.cache.writes import PendingWrite
 from eso_core.client import Client, MergePatch, Subresource
-from eso_core.meta import GVK, ObjectKey, gvk_of
+from eso_core.meta import GVK, ObjectKey, Partial, gvk_of
 from eso_core.meta.errors import ApiError, TransportError
 
 __all__ = ["CachedClient"]
@@ -79,24 +79,28 @@ class CachedClient:
         return await self._write(gvk, own, options, self._verbs.delete(kind, own, **options), deleting=True)
 
     async def delete_all_of(self, kind: Kind, namespace: str | None = None, **options: Any) -> None:
-        """Deletes the objects of a namespace that match; reads of those that were cached go to the server once."""
+        """Deletes the objects of a namespace that match; later reads wait until those are gone from the cache.
+
+        Which ones match is the server's to say: what is left is asked for once, as metadata.
+        """
         gvk = gvk_of_kind(kind)
-        # Which ones match is the server's to say: all of the namespace's may be gone afterwards.
         cached = not options.get("dry_run") and self.cache.find(kind) is not None
         keys = [key for key in await self.cache.keys(kind) if key.namespace == (namespace or "")] if cached else []
-        pending = [write for key in keys if (write := self.cache.writes.begin(gvk, key)) is not None]
+        uids = {key: entry.uid for key in keys if (entry := self.cache.peek(kind, key)) is not None}
+        pending = {key: write for key in uids if (write := self.cache.writes.begin(gvk, key)) is not None}
+        left: set[ObjectKey] = set()
         try:
             await self._verbs.delete_all_of(kind, namespace, **options)
-        except ApiError:
-            for write in pending:
-                write.dropped()
+            if pending:
+                inner = kind.kind if isinstance(kind, Partial) else kind
+                found = await self.api.list(Partial(inner), namespace)
+                left = {ObjectKey(entry.meta.namespace, entry.meta.name) for entry in found.items}
+        except BaseException as error:
+            for write in pending.values():
+                write.dropped() if isinstance(error, ApiError) else write.unknown()
             raise
-        except BaseException:
-            for write in pending:
-                write.unknown()
-            raise
-        for write in pending:
-            write.unknown()
+        for key, write in pending.items():
+            write.dropped() if key in left else write.deleted(uids[key])
 
     def subresource(self, kind: Kind, name: str) -> Subresource:
         """The live subresource of a kind: `token`, `scale`, `eviction`. Its writes are not waited for by reads."""
