@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,7 +16,24 @@ if TYPE_CHECKING:
     from eso_core.client import Client
     from eso_core.events import Recorder
 
-__all__ = ["Context", "Environment", "current_context"]
+__all__ = ["Context", "Environment", "FencingToken", "current_context"]
+
+
+@dataclass(frozen=True, slots=True)
+class FencingToken:
+    """Which leadership a write belongs to, for systems that can refuse those of an earlier one.
+
+    Attributes:
+        identity: the holder named in the Lease.
+        transitions: `leaseTransitions`: grows with each change of the leader.
+    """
+
+    identity: str
+    transitions: int
+
+
+def _no_token() -> FencingToken | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +46,7 @@ class Environment:
         cache: the informers.
         recorder: records events about objects.
         clock: time and waiting.
+        fencing: the token of this process's leadership; None where there is no election.
     """
 
     client: CachedClient
@@ -35,6 +54,7 @@ class Environment:
     cache: Cache
     recorder: Recorder
     clock: Clock
+    fencing: Callable[[], FencingToken | None] = _no_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +68,7 @@ class Context:
         attempt: 1 for the first run, one more for each failure since the last success.
         priority: the priority the key was queued with.
         deadline: monotonic instant at which the run is cancelled; None when it may take any time.
+        fencing: the leadership that the run began under; None without election.
     """
 
     client: CachedClient
@@ -60,6 +81,7 @@ class Context:
     attempt: int
     priority: int
     deadline: float | None
+    fencing: FencingToken | None = None
 
 
 #: The context of the reconcile that the current task belongs to.

@@ -274,6 +274,7 @@ class Controller:
             attempt=self.queue.failures(request) + 1,
             priority=taken.priority,
             deadline=None if timeout is None else started + timeout,
+            fencing=environment.fencing(),
         )
         current_context.set(ctx)
         metrics.active_workers.inc()

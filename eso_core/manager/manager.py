@@ -32,6 +32,7 @@ from eso_core.cache import Cache, CachedClient, ClientSources
 from eso_core.client import Client, ClientConfig
 from eso_core.controller import Controller, Environment
 from eso_core.controller.builder import ControllerBuilder
+from eso_core.controller.context import FencingToken
 from eso_core.controller.controller import Reconcile
 from eso_core.events import CoreCorrelator, EventSink, Recorder, RecorderV1, SeriesCorrelator
 from eso_core.log import keep_locals_out
@@ -122,6 +123,7 @@ class Manager:
         self._state = "new"
         self._lost = False
         self._elector: LeaderElector | None = None
+        self._leadership = _Leadership()
         self._servers = self._group("servers")
         self._webhooks = self._group("webhooks")
         self._caches = self._group("caches")
@@ -148,7 +150,7 @@ class Manager:
 
     def environment(self, recorder: Recorder) -> Environment:
         """What the contexts of a controller share."""
-        return Environment(client=self.client, api=self.api, cache=self.cache, recorder=recorder, clock=self.clock)
+        return Environment(self.client, self.api, self.cache, recorder, self.clock, self._leadership.token)
 
     def recorder(self, component: str) -> Recorder:
         """A recorder of core/v1 events whose source is `component`."""
@@ -363,6 +365,7 @@ class Manager:
             on_started=self._won,
             on_lost=self._lost_leadership,
         )
+        self._leadership.elector = self._elector
         await self._election.start()
         self._election.spawn(self._elector.run(), name="leader election")
 
@@ -445,6 +448,17 @@ class Manager:
         else:
             error.__cause__ = BaseExceptionGroup("parts of the manager failed", [cause for _, cause in self._errors])
         return error
+
+
+class _Leadership:
+    """Where contexts find the fencing token; apart from the manager, which they must not keep alive."""
+
+    def __init__(self) -> None:
+        self.elector: LeaderElector | None = None
+
+    def token(self) -> FencingToken | None:
+        elector = self.elector
+        return None if elector is None else FencingToken(elector.identity, elector.transitions)
 
 
 class _Warmup:

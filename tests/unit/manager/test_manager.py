@@ -11,6 +11,7 @@ import pytest
 
 from eso_core.cache import InformerSpec
 from eso_core.controller import Context, Request, Result
+from eso_core.controller.context import FencingToken
 from eso_core.manager import LeaderElectionOptions, Manager, ManagerOptions
 from eso_core.meta.errors import Forbidden, LeaderElectionLost, ManagerError, SyncTimeout
 from eso_core.meta.wellknown import CONFIG_MAP, DEPLOYMENT, SECRET
@@ -454,3 +455,23 @@ async def test_concurrency_of_a_kind_is_what_its_controllers_begin_with(kit: Any
     assert other.complete().options.max_concurrent == 1
     with pytest.raises(ValueError, match="group_kind_concurrency"):
         kit.manager(group_kind_concurrency={"ConfigMap": 0})
+
+
+async def test_reconciles_know_which_leadership_they_act_under(kit: Any, lease: Lease) -> None:
+    """M-38: identity and leaseTransitions are in the context; without election there is no token."""
+    tokens: list[FencingToken | None] = []
+
+    async def reconcile(ctx: Context, request: Request) -> None:
+        tokens.append(ctx.fencing)
+
+    lease.lease = {"metadata": {}, "spec": {"holderIdentity": "", "leaseDurationSeconds": 15, "leaseTransitions": 6}}
+    kit.api.server(CONFIG_MAP).put("a")
+    for options in (elected_options(), {}):
+        manager = kit.manager(**options)
+        manager.controller(reconcile).for_(CONFIG_MAP)
+        run = kit.run(manager)
+        await kit.clock.advance(5)
+        manager.stop()
+        await kit.clock.advance(5)
+        assert run.exception() is None
+    assert tokens == [FencingToken("me", 7), None]

@@ -40,12 +40,16 @@ class Connections:
     def __init__(self) -> None:
         self._open: set[Connection] = set()
         self._empty: asyncio.Event | None = None
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._open)
 
     def add(self, connection: Connection) -> None:
         self._open.add(connection)
+        if self._closed:
+            # Accepted before the listener closed, made only now: its client would keep the server waiting.
+            connection.close()
 
     def discard(self, connection: Connection) -> None:
         self._open.discard(connection)
@@ -53,7 +57,8 @@ class Connections:
             self._empty.set()
 
     def close(self) -> None:
-        """End all connections, open streams too."""
+        """End all connections, open streams too, and those that are still being accepted."""
+        self._closed = True
         for connection in list(self._open):
             connection.close()
 
