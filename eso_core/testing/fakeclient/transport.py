@@ -120,7 +120,13 @@ class MemoryTransport(Transport):
         if isinstance(answer, Response):
             raise ApiError.from_response(request.method, request.path, answer.status, answer.body, headers)
         chunks = _Chunks()
-        response = _StreamResponse(answer.status, headers, chunks, answer.start(chunks))
+        end = answer.start(chunks)
+
+        def stop() -> None:
+            self._streams.discard(response)
+            end()
+
+        response = _StreamResponse(answer.status, headers, chunks, stop)
         self._streams.add(response)
         return cast(aiohttp.ClientResponse, response)
 
@@ -156,7 +162,7 @@ class MemoryTransport(Transport):
         """Breaks all open watches, as a lost connection does."""
         streams, self._streams = self._streams, set()
         for stream in streams:
-            stream.close()
+            stream.close()  # which would change the set under the loop, were it not another one by now
 
     async def aclose(self) -> None:
         self.drop_streams()

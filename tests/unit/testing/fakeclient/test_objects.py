@@ -180,6 +180,15 @@ async def test_watches_break_and_history_ends_on_request() -> None:
                 await anext(aiter(watch))
 
 
+async def test_watches_that_ended_are_forgotten() -> None:
+    """T-10: a long test with many watches holds none of them."""
+    async with FakeClient(config_map()) as client:
+        for _ in range(3):
+            async with client.watch(CONFIG_MAP, "a", resource_version="999"):
+                assert len(client._memory._streams) == 1
+        assert not client._memory._streams
+
+
 async def test_dependents_go_when_asked() -> None:
     """T-10: owners' garbage collection is the test's to call."""
     async with FakeClient(config_map("owner")) as client:
