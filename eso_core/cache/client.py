@@ -88,19 +88,32 @@ class CachedClient:
         keys = [key for key in await self.cache.keys(kind) if key.namespace == (namespace or "")] if cached else []
         uids = {key: entry.uid for key in keys if (entry := self.cache.peek(kind, key)) is not None}
         pending = {key: write for key in uids if (write := self.cache.writes.begin(gvk, key)) is not None}
-        left: set[ObjectKey] = set()
         try:
             await self._verbs.delete_all_of(kind, namespace, **options)
-            if pending:
-                inner = kind.kind if isinstance(kind, Partial) else kind
-                found = await self.api.list(Partial(inner), namespace)
-                left = {ObjectKey(entry.meta.namespace, entry.meta.name) for entry in found.items}
-        except BaseException as error:
+        except ApiError:
             for write in pending.values():
-                write.dropped() if isinstance(error, ApiError) else write.unknown()
+                write.dropped()
             raise
+        except BaseException:
+            for write in pending.values():
+                write.unknown()
+            raise
+        if not pending:
+            return
+        try:
+            inner = kind.kind if isinstance(kind, Partial) else kind
+            found = await self.api.list(Partial(inner), namespace)
+        except BaseException:
+            # They are deleted, only which ones is not known.
+            for write in pending.values():
+                write.unknown()
+            raise
+        left = {ObjectKey(entry.meta.namespace, entry.meta.name) for entry in found.items}
         for key, write in pending.items():
-            write.dropped() if key in left else write.deleted(uids[key])
+            if key in left:
+                write.dropped()
+            else:
+                write.deleted(uids[key])
 
     def subresource(self, kind: Kind, name: str) -> Subresource:
         """The live subresource of a kind: `token`, `scale`, `eviction`. Its writes are not waited for by reads."""

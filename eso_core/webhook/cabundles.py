@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 from collections.abc import Sequence
@@ -55,7 +56,7 @@ class CABundles:
         applied, due = b"", 0.0
         while True:
             try:
-                content = self._file.read_bytes()
+                content = await asyncio.to_thread(self._file.read_bytes)
             except OSError as error:
                 _log.warning("CA file not read", file=str(self._file), error=str(error))
                 content = b""

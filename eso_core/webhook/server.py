@@ -230,7 +230,7 @@ class WebhookServer:
                 _log.error("conversion failed", webhook=path, exc_info=error)
                 told = f"the conversion failed: {type(error).__name__}: the webhook's log says more"
             response = {"uid": "", "result": {"status": "Failure", "message": told}}
-            with suppress(orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
+            with suppress(orjson.JSONDecodeError, AttributeError, KeyError, TypeError, web.HTTPRequestEntityTooLarge):
                 response["uid"] = orjson.loads(await request.read())["request"]["uid"]
             return {"apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionReview", "response": response}
 

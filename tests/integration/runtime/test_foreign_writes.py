@@ -11,10 +11,10 @@ from eso_core.client import MergePatch
 from eso_core.controller import Context, Request
 from eso_core.manager import Manager, ManagerOptions
 from eso_core.meta import ObjectKey
-from eso_core.meta.errors import Conflict
+from eso_core.meta.errors import Conflict, NotFound, ServiceUnavailable
 from eso_core.model import Model, Resource
 from eso_core.testing.eventually import eventually
-from eso_core.testing.fakeclient import FakeClient
+from eso_core.testing.fakeclient import FakeClient, Interceptor
 
 
 class Spec(Model):
@@ -93,5 +93,33 @@ async def test_deleting_all_makes_the_next_read_go_to_the_server() -> None:
         manager.controller(reconcile).for_(Lamp)
         task = asyncio.create_task(manager.run())
         await eventually(lambda: left == [0])
+        manager.stop()
+        await task
+
+
+async def test_when_it_is_not_known_what_was_deleted_the_next_read_asks_the_server() -> None:
+    """R-71: the deletion succeeded, asking for what is left failed: no stale answer from the cache."""
+
+    async def fail(inner: FakeClient, *args: Any, **options: Any) -> Any:
+        raise ServiceUnavailable("try later")
+
+    async with FakeClient(lamp("red"), interceptor=Interceptor(list=fail)) as client:
+        answers: list[str] = []
+
+        async def reconcile(ctx: Context, request: Request) -> None:
+            if answers:
+                return
+            with pytest.raises(ServiceUnavailable):
+                await ctx.client.delete_all_of(Lamp, "default")
+            try:
+                await ctx.client.get(Lamp, KEY)
+                answers.append("still there")
+            except NotFound:
+                answers.append("gone")
+
+        manager = Manager(client, options=ManagerOptions(metrics_addr="0", health_addr="0"))
+        manager.controller(reconcile).for_(Lamp)
+        task = asyncio.create_task(manager.run())
+        await eventually(lambda: answers == ["gone"])
         manager.stop()
         await task

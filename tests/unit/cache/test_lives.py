@@ -11,7 +11,8 @@ import pytest
 
 from eso_core.aio import TaskScope
 from eso_core.cache import Cache, Change, ChangeType, InformerSpec
-from eso_core.cache.reflection import OpenWatch, Settings
+from eso_core.cache.reflection import OpenWatch, Settings, Wake
+from eso_core.cache.reflector import initial_state, step
 from eso_core.cache.source import ClientSource
 from eso_core.client import Client, ClientConfig
 from eso_core.meta import ObjectKey, Partial
@@ -54,17 +55,17 @@ async def test_two_quiet_hours_behind_a_load_balancer_that_drops_idle_connection
     assert (await cache.get(CONFIG_MAP, ("ns", "late")))["metadata"]["name"] == "late"
 
 
-def test_watches_ask_for_bookmarks_and_end_at_different_times() -> None:
-    """R-30, R-17: every watch asks for bookmarks; its time-out is drawn between 300 and 600 s, never less."""
-    settings = Settings()
-    assert settings.watch_timeout == 300
-    source = ClientSource(Client(ClientConfig("http://nowhere")), InformerSpec(CONFIG_MAP), "")
-    asked: list[dict[str, Any]] = []
-    source._client.watch_raw = lambda *args, **options: asked.append(options)  # type: ignore[method-assign, return-value]
-    source.watch(resource_version="1", initial_events=False, timeout_seconds=450)
-    assert asked[0].get("allow_bookmarks", True) is True
-    assert asked[0]["timeout_seconds"] == 450
-    assert OpenWatch("1", initial_events=False, timeout=(300, 600), idle_limit=75).timeout == (300, 600)
+async def test_watches_ask_for_bookmarks_and_end_at_different_times() -> None:
+    """R-30, R-17: every watch asks for bookmarks; its time-out is drawn between 300 and 600 s."""
+    async with Client(ClientConfig("http://nowhere")) as client:
+        source = ClientSource(client, InformerSpec(CONFIG_MAP), "")
+        watch = source.watch(resource_version="1", initial_events=False, timeout_seconds=450)
+        request = await watch._make_request()  # type: ignore[attr-defined]
+    assert request.query == "watch=true&allowWatchBookmarks=true&resourceVersion=1&timeoutSeconds=450"
+    _, effects = step(initial_state(Settings()), Wake(0.0))
+    (opened,) = effects
+    assert isinstance(opened, OpenWatch)
+    assert opened.timeout == (300.0, 600.0)
 
 
 async def test_an_object_that_goes_between_two_reads_is_deleted_once(
@@ -115,7 +116,7 @@ async def test_a_list_in_pages_is_stored_object_by_object(
 
     async def counted(**options: Any) -> Any:
         async for page in pages(**options):
-            sizes.append(len(informer.shards[0].store) if hasattr(informer, "shards") else 0)
+            sizes.append(len(informer))
             yield page
 
     server.pages = counted

@@ -16,7 +16,7 @@ from prometheus_client import generate_latest
 
 from eso_core.client import JsonPatch, MergePatch
 from eso_core.controller import Context, Request
-from eso_core.log import configure_logging
+from eso_core.log import configure_logging, keep_locals_out
 from eso_core.manager import Manager, ManagerOptions
 from eso_core.meta import ObjectKey
 from eso_core.meta.errors import ApiError, Invalid
@@ -107,3 +107,23 @@ def test_other_kinds_keep_what_the_server_says() -> None:
     assert ApiError.from_status(status, path="/apis/t.io/v1/widgets/w").message == status["message"]
     cut = ApiError.from_status(status, path="/api/v1/namespaces/a/secrets/s")
     assert cut.message == "spec.color: Invalid value: (not shown): no"
+
+
+def test_a_program_that_configures_no_logging_prints_no_local_variables(capsys: pytest.CaptureFixture[str]) -> None:
+    """G-09: with rich installed, structlog's own default would print the locals of every frame; a program's choice stays."""
+    structlog.reset_defaults()
+    keep_locals_out()
+    try:
+        held = "".join(["pl4nted", "-local"])
+        assert held
+        raise ConnectionError("it failed")
+    except ConnectionError:
+        structlog.get_logger("t").error("Reconciler error", exc_info=True)
+    shown = capsys.readouterr().out
+    assert "it failed" in shown
+    assert "pl4nted-local" not in shown
+    chosen = [structlog.processors.KeyValueRenderer()]
+    structlog.configure(processors=chosen)
+    keep_locals_out()
+    assert structlog.get_config()["processors"] == chosen
+    structlog.reset_defaults()
