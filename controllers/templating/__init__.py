@@ -1,0 +1,1 @@
+"""Templates: Go's text/template with the function set that users of the operator know."""

@@ -1,0 +1,23 @@
+"""A certificate and its key, made for the examples of the reference; valid for one day of 2024."""
+
+from __future__ import annotations
+
+__all__ = ["CERTIFICATE", "KEY"]
+
+CERTIFICATE = """\
+-----BEGIN CERTIFICATE-----
+MIIBIjCB1aADAgECAgEBMAUGAytlcDARMQ8wDQYDVQQDDAZzYW1wbGUwHhcNMjQw
+MTAxMDAwMDAwWhcNMjQwMTAyMDAwMDAwWjAYMRYwFAYDVQQDDA1zYW1wbGUgaXNz
+dWVyMCowBQYDK2VwAyEAcKyJ++PTZSqcBwcY4x7JNzIoK7BgEg/lFGVV9TqYhkuj
+SzBJMB8GA1UdEQQYMBaCCWEuZXhhbXBsZYIJYi5leGFtcGxlMBEGA1UdDgQKBAgB
+AQEBAQEBATATBgNVHSMEDDAKgAgCAgICAgICAjAFBgMrZXADQQCykPe5VWxSeoMz
+0fkB22/Por23fxN4xqm0PdmSPniR5bqI8LDwf0/uNRvRJLRTE1lWTuc5rikC0HLN
+klU9oRoC
+-----END CERTIFICATE-----
+"""
+
+KEY = """\
+-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEICQdDZ7/xflvIqlkTUU/oUYzrb4/L/EmvyMz7Wrwa+q4
+-----END PRIVATE KEY-----
+"""

@@ -1,0 +1,161 @@
+"""Go string literals and UTF-8 as Go reads it: invalid bytes are runes of one byte."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+__all__ = ["decode_rune", "encode_rune", "is_print", "quote", "quote_rune", "runes", "text", "unquote", "unquote_char"]
+
+RUNE_ERROR = 0xFFFD
+_SIMPLE = {7: "\\a", 8: "\\b", 12: "\\f", 10: "\\n", 13: "\\r", 9: "\\t", 11: "\\v"}
+_ESCAPES = {97: 7, 98: 8, 102: 12, 110: 10, 114: 13, 116: 9, 118: 11, 92: 92}
+_PRINTABLE = frozenset("LMNPS")
+
+
+def decode_rune(data: bytes, pos: int) -> tuple[int, int]:
+    """Rune and its width at `pos`; U+FFFD with width 1 for an invalid byte, (-1, 0) at the end."""
+    if pos >= len(data):
+        return -1, 0
+    first = data[pos]
+    if first < 0x80:
+        return first, 1
+    width = 2 if 0xC2 <= first < 0xE0 else 3 if 0xE0 <= first < 0xF0 else 4 if 0xF0 <= first < 0xF5 else 0
+    if width and pos + width <= len(data):
+        try:
+            return ord(data[pos : pos + width].decode()), width
+        except UnicodeDecodeError:
+            return RUNE_ERROR, 1
+    return RUNE_ERROR, 1
+
+
+def encode_rune(rune: int) -> bytes:
+    """UTF-8 of a rune; U+FFFD for what is none."""
+    if 0 <= rune < 0xD800 or 0xE000 <= rune < 0x110000:
+        return chr(rune).encode()
+    return b"\xef\xbf\xbd"
+
+
+def runes(data: bytes) -> list[int]:
+    """All runes, as `range` over a Go string gives them."""
+    if data.isascii():
+        return list(data)
+    try:
+        return [ord(c) for c in data.decode()]
+    except UnicodeDecodeError:
+        return [rune for rune, _ in spans(data)]
+
+
+def spans(data: bytes) -> list[tuple[int, bytes]]:
+    """Runes with the bytes that they were read from."""
+    found, pos = [], 0
+    while pos < len(data):
+        rune, width = decode_rune(data, pos)
+        found.append((rune, data[pos : pos + width]))
+        pos += width
+    return found
+
+
+def text(data: bytes) -> str:
+    """For messages: invalid bytes become U+FFFD each."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return "".join(map(chr, runes(data)))
+
+
+@lru_cache(4096)
+def is_print(rune: int) -> bool:
+    """Letters, marks, numbers, punctuation, symbols and the ASCII space."""
+    return rune == 0x20 or (0 <= rune < 0x110000 and unicodedata.category(chr(rune))[0] in _PRINTABLE)
+
+
+def _escaped(rune: int, width: int, raw: bytes, mark: str, ascii_only: bool) -> str:
+    if width == 1 and rune == RUNE_ERROR:
+        return f"\\x{raw[0]:02x}"
+    char = chr(rune)
+    if char == mark or char == "\\":
+        return "\\" + char
+    if (rune < 0x80 or not ascii_only) and is_print(rune):
+        return char
+    if rune in _SIMPLE:
+        return _SIMPLE[rune]
+    if rune < 0x20 or rune == 0x7F:
+        return f"\\x{rune:02x}"
+    return f"\\u{rune:04x}" if rune < 0x10000 else f"\\U{rune:08x}"
+
+
+def quote(data: bytes, *, ascii_only: bool = False) -> bytes:
+    """A double-quoted Go literal, as `%q` prints it."""
+    if data.isascii() and data.decode().isprintable() and b'"' not in data and b"\\" not in data:
+        return b'"' + data + b'"'
+    parts = ['"']
+    for rune, raw in spans(data):
+        parts.append(_escaped(rune, len(raw), raw, '"', ascii_only))
+    parts.append('"')
+    return "".join(parts).encode("utf-8", "surrogatepass")
+
+
+def quote_rune(rune: int, *, ascii_only: bool = False) -> bytes:
+    """A single-quoted Go literal."""
+    if not (0 <= rune < 0xD800 or 0xE000 <= rune < 0x110000):
+        rune = RUNE_ERROR
+    return ("'" + _escaped(rune, 3, b"", "'", ascii_only) + "'").encode()
+
+
+def unquote_char(data: bytes, pos: int, mark: int) -> tuple[bytes, int, int]:
+    """One character of a literal quoted by `mark`: its bytes, its value, and the position after it.
+
+    Raises:
+        ValueError: invalid syntax.
+    """
+    rune, width = decode_rune(data, pos)
+    if rune == -1 or rune == mark:
+        raise ValueError("invalid syntax")
+    if rune != 0x5C:
+        return data[pos : pos + width], rune, pos + width
+    if pos + 1 >= len(data):
+        raise ValueError("invalid syntax")
+    kind = data[pos + 1]
+    pos += 2
+    if kind in _ESCAPES:
+        return bytes([_ESCAPES[kind]]), _ESCAPES[kind], pos
+    if kind in b"xuU":
+        size = {0x78: 2, 0x75: 4, 0x55: 8}[kind]
+        digits = data[pos : pos + size]
+        if len(digits) < size or not all(c in b"0123456789abcdefABCDEF" for c in digits):
+            raise ValueError("invalid syntax")
+        value = int(digits, 16)
+        if kind == 0x78:
+            return bytes([value]), value, pos + size
+        if value > 0x10FFFF or 0xD800 <= value < 0xE000:
+            raise ValueError("invalid syntax")
+        return encode_rune(value), value, pos + size
+    if kind in b"01234567":
+        digits = data[pos - 1 : pos + 2]
+        if len(digits) < 3 or not all(c in b"01234567" for c in digits) or int(digits, 8) > 255:
+            raise ValueError("invalid syntax")
+        return bytes([int(digits, 8)]), int(digits, 8), pos + 2
+    if kind in b"'\"" and kind == mark:
+        return bytes([kind]), kind, pos
+    raise ValueError("invalid syntax")
+
+
+def unquote(literal: bytes) -> bytes:
+    """The value of a `"..."` or backquoted literal.
+
+    Raises:
+        ValueError: invalid syntax.
+    """
+    if len(literal) < 2 or literal[0] != literal[-1]:
+        raise ValueError("invalid syntax")
+    body = literal[1:-1]
+    if literal[0] == 0x60:
+        return body.replace(b"\r", b"")
+    if b"\\" not in body and b"\n" not in body:
+        return body
+    parts, pos = [], 0
+    while pos < len(body):
+        char, _, pos = unquote_char(body, pos, 0x22)
+        parts.append(char)
+    return b"".join(parts)
