@@ -101,12 +101,22 @@ class Find:
 
 @dataclass(frozen=True, slots=True)
 class PushData:
-    """Where one key of a Secret goes; an empty ``secret_key`` means all keys."""
+    """Where one key of a Secret goes; an empty ``secret_key`` means all keys.
+
+    Attributes:
+        metadata: what the PushSecret gives for the backend, see each backend's page.
+        secret_type: type of the Secret that is pushed, empty for values that come from a generator.
+        labels: of that Secret, for backends that keep them.
+        annotations: likewise.
+    """
 
     remote_key: str
     secret_key: str = ""
     property: str = ""
     metadata: JsonObject | None = None
+    secret_type: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 class ValidationState(StrEnum):
