@@ -31,6 +31,7 @@ ENTRY_POINT_GROUP = "eso.providers"
 
 BUILT_IN: Mapping[str, str] = {
     "fake": "providers.fake:FakeProvider",
+    "kubernetes": "providers.kubernetes:KubernetesProvider",
     "vault": "providers.vault:VaultProvider",
 }
 

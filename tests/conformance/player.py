@@ -16,7 +16,7 @@ from typing import Any
 
 from eso_core.client import ApplyPatch, Client, MergePatch
 from eso_core.meta import GVK, ObjectKey
-from eso_core.meta.errors import AlreadyExists, ApiError, NotFound
+from eso_core.meta.errors import AlreadyExists, ApiError, NoKindMatch, NotFound
 from eso_core.meta.wellknown import CONFIG_MAP, NAMESPACE, SECRET, SERVICE_ACCOUNT
 from eso_core.testing.apiserver.server import ApiServer
 
@@ -25,16 +25,43 @@ __all__ = ["Player", "differences"]
 JsonObject = dict[str, Any]
 
 GROUP = "external-secrets.io"
+GENERATORS = f"generators.{GROUP}"
+RBAC = "rbac.authorization.k8s.io"
 KINDS = {
     "Secret": SECRET,
     "ConfigMap": CONFIG_MAP,
     "Namespace": NAMESPACE,
     "ServiceAccount": SERVICE_ACCOUNT,
-    **{kind: GVK(GROUP, "v1", kind) for kind in ("ExternalSecret", "SecretStore", "ClusterSecretStore")},
+    **{
+        kind: GVK(GROUP, "v1", kind)
+        for kind in ("ExternalSecret", "SecretStore", "ClusterSecretStore", "ClusterExternalSecret")
+    },
+    **{kind: GVK(GROUP, "v1alpha1", kind) for kind in ("PushSecret", "ClusterPushSecret")},
+    **{kind: GVK(RBAC, "v1", kind) for kind in ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")},
 }
-CLUSTER_SCOPED = {"Namespace", "ClusterSecretStore"}
+CLUSTER_SCOPED = {
+    "Namespace",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "ClusterSecretStore",
+    "ClusterExternalSecret",
+    "ClusterPushSecret",
+    "ClusterGenerator",
+}
 STORES = ("SecretStore", "ClusterSecretStore")
-SHOWN = ("Secret", "ConfigMap", "ExternalSecret", "SecretStore")
+SHOWN = ("Secret", "ConfigMap", "ExternalSecret", "SecretStore", "PushSecret", "GeneratorState")
+SHOWN_CLUSTER = ("ClusterSecretStore", "ClusterExternalSecret", "ClusterPushSecret")
+
+#: What the original writes; a product may say more.
+STATUS_FIELDS = {
+    "ExternalSecret": {"syncedResourceVersion", "conditions", "binding"},
+    "SecretStore": {"conditions", "capabilities"},
+    "ClusterSecretStore": {"conditions", "capabilities"},
+    "ClusterExternalSecret": {"externalSecretName", "failedNamespaces", "provisionedNamespaces", "conditions"},
+    "PushSecret": {"syncedResourceVersion", "syncedPushSecrets", "conditions"},
+    "ClusterPushSecret": {"pushSecretName", "failedNamespaces", "provisionedNamespaces", "conditions"},
+}
+CONDITIONS = {"Ready", "Deleted", "PartiallyReady", "NotReady"}
 
 #: Seconds without a change that count as settled; the operator and the server share this process, so little is enough.
 QUIET = 0.35
@@ -76,6 +103,8 @@ class Player:
         self._namespaces = [self._namespace]
         self._places = {**places, "$NS": self._namespace}
         self._quiet = PATIENT.get(scenario["name"], QUIET)
+        self._random = set(scenario.get("random", ()))
+        self._ignored = [dotted.split(".") for dotted in scenario.get("ignore", ())]
 
     async def play(self) -> JsonObject:
         """All steps; returns what was refused and every snapshot."""
@@ -110,7 +139,7 @@ class Player:
         metadata = obj["metadata"]
         if kind == "Namespace":
             self._namespaces.append(metadata["name"])
-        elif kind not in CLUSTER_SCOPED and not kind.startswith("Cluster"):
+        elif kind not in CLUSTER_SCOPED:
             obj = {**obj, "metadata": {"namespace": self._namespace, **metadata}}
         gvk = GVK.parse(obj["apiVersion"], kind)
         key = ObjectKey(obj["metadata"].get("namespace", ""), metadata["name"])
@@ -127,20 +156,27 @@ class Player:
     def _address(self, target: JsonObject) -> tuple[GVK, ObjectKey]:
         kind = target["kind"]
         namespace = "" if kind in CLUSTER_SCOPED else target.get("namespace", self._namespace)
-        return KINDS[kind], ObjectKey(namespace, target["name"])
+        return _gvk(kind), ObjectKey(namespace, target["name"])
 
     async def _read(self) -> dict[str, JsonObject]:
         found: dict[str, JsonObject] = {}
         for namespace in self._namespaces:
             for kind in SHOWN:
-                for obj in (await self._client.list(KINDS[kind], namespace)).items:
+                for obj in await self._list(kind, namespace):
                     if obj["metadata"]["name"] != "kube-root-ca.crt":
                         found[f"{kind}/{namespace}/{obj['metadata']['name']}"] = obj
-        for obj in (await self._client.list(KINDS["ClusterSecretStore"])).items:
-            name = obj["metadata"]["name"]
-            if name == self._namespace or name.startswith(f"{self._namespace}-"):
-                found[f"ClusterSecretStore//{name}"] = obj
+        for kind in SHOWN_CLUSTER:
+            for obj in await self._list(kind):
+                name = obj["metadata"]["name"]
+                if name == self._namespace or name.startswith(f"{self._namespace}-"):
+                    found[f"{kind}//{name}"] = obj
         return found
+
+    async def _list(self, kind: str, namespace: str | None = None) -> list[JsonObject]:
+        try:
+            return (await self._client.list(_gvk(kind), namespace)).items
+        except NoKindMatch:
+            return []
 
     async def _settled(self) -> dict[str, JsonObject]:
         """The objects once nothing has changed for a while."""
@@ -174,19 +210,38 @@ class Player:
             reference["uid"] = "<uid>"
         metadata.get("finalizers", []).sort()
         if obj["kind"] == "Secret" and obj.get("data"):
-            obj["data"] = {key: self._value(text) for key, text in obj["data"].items()}
-        status = obj.get("status")
-        if isinstance(status, dict):
-            status.pop("refreshTime", None)
-            for condition in status.get("conditions") or []:
-                condition.pop("lastTransitionTime", None)
-                if obj["kind"] in STORES:
-                    # The recorded wording, without the cause that we add to it.
-                    condition["message"] = condition["message"].partition(": ")[0]
-            if obj["kind"] == "ExternalSecret":
-                status.pop("lastError", None)  # ours
+            name = self._scrubbed(metadata["name"])
+            obj["data"] = {
+                key: _measured(text) if f"Secret/{name}/{key}" in self._random else self._value(text)
+                for key, text in obj["data"].items()
+            }
+        if isinstance(obj.get("status"), dict):
+            self._normal_status(obj)
+        for *parents, last in self._ignored:
+            node: Any = obj
+            for parent in parents:
+                node = node.get(parent) if isinstance(node, dict) else None
+            if isinstance(node, dict):
+                node.pop(last, None)
         scrubbed: JsonObject = self._scrub(obj)
         return scrubbed
+
+    def _normal_status(self, obj: JsonObject) -> None:
+        known = STATUS_FIELDS.get(obj["kind"])
+        status = obj["status"]
+        status.pop("refreshTime", None)
+        if known is not None:
+            status = obj["status"] = {name: value for name, value in status.items() if name in known}
+        if not status.get("conditions"):
+            return
+        conditions = [entry for entry in status["conditions"] if known is None or entry.get("type") in CONDITIONS]
+        for condition in conditions:
+            for name in ("lastTransitionTime", "lastUpdateTime", "observedGeneration"):
+                condition.pop(name, None)
+            if obj["kind"] in STORES:
+                # The recorded wording, without the cause that we add to it.
+                condition["message"] = condition["message"].partition(": ")[0]
+        status["conditions"] = sorted(conditions, key=lambda entry: str(entry.get("type", "")))
 
     def _value(self, text: str) -> str:
         raw = base64.b64decode(text)
@@ -210,6 +265,21 @@ class Player:
         for name, value in self._places.items():
             text = text.replace(value, name) if value else text
         return HASH.sub("<hash>", UID.sub("<uid>", TIME.sub("<time>", text)))
+
+
+def _gvk(kind: str) -> GVK:
+    return KINDS.get(kind) or GVK(GENERATORS, "v1alpha1", kind)
+
+
+def _measured(text: str) -> str:
+    """What can be said about a random value."""
+    value = base64.b64decode(text).decode("utf-8", "replace")
+    classes = "".join(
+        name
+        for name, pattern in (("a", "[a-z]"), ("A", "[A-Z]"), ("0", "[0-9]"), ("#", "[^A-Za-z0-9]"))
+        if re.search(pattern, value)
+    )
+    return f"<random len={len(value)} classes={classes}>"
 
 
 def _strings(node: Any, change: Any) -> Any:

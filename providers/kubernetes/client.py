@@ -1,0 +1,227 @@
+"""Reading Secrets of one namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+import orjson
+
+from eso_core.client import Client
+from eso_core.meta import JsonObject, LabelSelector, ObjectKey
+from eso_core.meta.errors import (
+    ApiError,
+    EsoCoreError,
+    Forbidden,
+    NotFound,
+    SelectorError,
+    TransportError,
+    Unauthorized,
+)
+from eso_core.meta.wellknown import SECRET
+from providers.errors import AccessDenied, ErrorKind, InvalidSpec, NotSupported, ProviderError, Unavailable
+from providers.find import name_matcher
+from providers.interface import (
+    DocumentClient,
+    Find,
+    ProviderCalls,
+    PushData,
+    RemoteRef,
+    SecretsClient,
+    Validation,
+    ValidationState,
+)
+from providers.kubernetes.documents import Document, data_of, data_text, select, select_map
+from providers.kubernetes.writing import Writer
+
+__all__ = ["KubernetesClient", "UnboundClient"]
+
+T = TypeVar("T")
+
+PROVIDER = "Kubernetes"  # metrics label
+_REVIEWS = "/apis/authorization.k8s.io/v1"
+
+
+class Requests:
+    """Requests to the cluster, counted, with their failures as errors of providers.
+
+    Args:
+        cluster: Client with the store's credentials; is closed with this.
+        calls: Counts.
+    """
+
+    def __init__(self, cluster: Client, calls: ProviderCalls) -> None:
+        self.cluster = cluster
+        self._calls = calls
+
+    async def counted(self, call: str, send: Callable[[], Awaitable[T]]) -> T:
+        """The answer of one request.
+
+        Raises:
+            NotFound: The object is not there.
+            ProviderError: Any other failure.
+        """
+        try:
+            answer = await send()
+        except EsoCoreError as exc:
+            self._calls.observe(PROVIDER, call, exc)
+            if isinstance(exc, NotFound):
+                raise
+            raise translated(exc) from exc
+        self._calls.observe(PROVIDER, call, None)
+        return answer
+
+    async def secret(self, namespace: str, name: str) -> JsonObject | None:
+        """A Secret, None when there is none."""
+        try:
+            return await self.counted("GetSecret", lambda: self.cluster.get(SECRET, ObjectKey(namespace, name)))
+        except NotFound:
+            return None
+
+
+def translated(exc: EsoCoreError) -> ProviderError:
+    """A failure of the cluster in the classes of this package."""
+    if isinstance(exc, Forbidden | Unauthorized):
+        return AccessDenied(str(exc))
+    if isinstance(exc, TransportError):
+        return Unavailable(str(exc))
+    if isinstance(exc, ApiError) and (exc.code >= 500 or exc.code in (409, 429)):
+        return Unavailable(str(exc))
+    return ProviderError(str(exc), kind=ErrorKind.SPEC)
+
+
+class KubernetesClient(DocumentClient[Document]):
+    """One store.
+
+    Args:
+        cluster: Client with the store's credentials; is closed with this.
+        namespace: Where the Secrets are.
+        calls: Counts requests.
+        is_cluster_store: Whether pushes may go to other namespaces.
+    """
+
+    def __init__(self, cluster: Client, namespace: str, calls: ProviderCalls, *, is_cluster_store: bool) -> None:
+        self._cluster = cluster
+        self._requests = Requests(cluster, calls)
+        self._namespace = namespace
+        self._writer = Writer(self._requests, namespace, is_cluster_store=is_cluster_store)
+
+    async def read(self, ref: RemoteRef) -> Document:
+        if not ref.key:
+            raise InvalidSpec("remoteRef.key is empty: it is the name of a Secret")
+        return Document(ref.key, await self._requests.secret(self._namespace, ref.key))
+
+    def select(self, document: Document, ref: RemoteRef) -> bytes:
+        return select(document, ref)
+
+    def select_map(self, document: Document, ref: RemoteRef) -> dict[str, bytes]:
+        return select_map(document, ref)
+
+    async def get_all_secrets(self, find: Find) -> dict[str, bytes]:
+        selector = ""
+        matches: Callable[[str], bool] = lambda _: True  # noqa: E731
+        if find.tags:
+            selector = _selector(find.tags)
+        elif find.name_regexp is not None:
+            matches = name_matcher(find.name_regexp)
+        else:
+            raise NotSupported("unexpected find operator: set find.name.regexp or find.tags")
+        try:
+            listed = await self._requests.counted(
+                "ListSecrets", lambda: self._cluster.list_all(SECRET, self._namespace, label_selector=selector)
+            )
+        except (ProviderError, NotFound) as exc:
+            known = exc if isinstance(exc, ProviderError) else translated(exc)
+            raise type(known)(f"unable to list secrets: {exc}", kind=known.kind, retryable=known.retryable) from exc
+        found: dict[str, bytes] = {}
+        for secret in listed.items:
+            name = secret["metadata"]["name"]
+            if matches(name):
+                found[name] = data_text(data_of(secret))
+        return found
+
+    async def push_secret(self, values: Mapping[str, bytes], data: PushData) -> None:
+        await self._writer.push(values, data)
+
+    async def delete_secret(self, ref: RemoteRef) -> None:
+        await self._writer.delete(ref)
+
+    async def secret_exists(self, ref: RemoteRef) -> bool:
+        return await self._writer.exists(ref)
+
+    async def validate(self) -> Validation:
+        try:
+            allowed = await self._rules_allow() or await self._access_allows()
+        except (ProviderError, NotFound) as exc:
+            error = exc if isinstance(exc, ProviderError) else translated(exc)
+            message = f"could not verify if client is valid: {error}"
+            return Validation(
+                ValidationState.UNKNOWN, ProviderError(message, kind=error.kind, retryable=error.retryable)
+            )
+        if not allowed:
+            raise AccessDenied(
+                f'client is not allowed to get secrets: grant "get" on secrets in namespace "{self._namespace}" to the '
+                "user of this store"
+            )
+        return Validation()
+
+    async def _rules_allow(self) -> bool:
+        answer = await self._review("selfsubjectrulesreviews", {"namespace": self._namespace})
+        return any(_covers(rule) for rule in (answer.get("status") or {}).get("resourceRules") or ())
+
+    async def _access_allows(self) -> bool:
+        """Some API servers give incomplete rules, so the second question decides."""
+        attributes = {"namespace": self._namespace, "verb": "get", "resource": "secrets"}
+        answer = await self._review("selfsubjectaccessreviews", {"resourceAttributes": attributes})
+        return bool((answer.get("status") or {}).get("allowed"))
+
+    async def _review(self, resource: str, spec: JsonObject) -> JsonObject:
+        kind = {"selfsubjectrulesreviews": "SelfSubjectRulesReview"}.get(resource, "SelfSubjectAccessReview")
+        body = orjson.dumps({"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec})
+        raw = await self._requests.counted(
+            f"Create{kind}", lambda: self._cluster.raw("POST", f"{_REVIEWS}/{resource}", body=body)
+        )
+        answer: JsonObject = orjson.loads(raw)
+        return answer
+
+    async def aclose(self) -> None:
+        await self._cluster.aclose()
+
+    def __repr__(self) -> str:
+        return f"KubernetesClient({self._cluster.config.server!r}, namespace={self._namespace!r})"
+
+
+def _selector(tags: Mapping[str, str]) -> str:
+    try:
+        return str(LabelSelector.from_object({"matchLabels": dict(tags)}))
+    except SelectorError as exc:
+        raise InvalidSpec(f"unable to validate selector tags: {exc}") from exc
+
+
+def _covers(rule: Mapping[str, Any]) -> bool:
+    """Whether a rule lets its subject read Secrets; no groups at all count as the core group, as some servers say it."""
+    resources, verbs, groups = (rule.get(name) or () for name in ("resources", "verbs", "apiGroups"))
+    return (
+        bool({"secrets", "*"} & set(resources))
+        and bool({"get", "*"} & set(verbs))
+        and (not groups or bool({"", "*"} & set(groups)))
+    )
+
+
+class UnboundClient(SecretsClient):
+    """A store whose credentials come with its consumers, while there is no consumer: it can be neither used nor checked."""
+
+    async def get_secret(self, ref: RemoteRef) -> bytes:
+        raise self._nobody()
+
+    async def get_secret_map(self, ref: RemoteRef) -> dict[str, bytes]:
+        raise self._nobody()
+
+    async def get_all_secrets(self, find: Find) -> dict[str, bytes]:
+        raise self._nobody()
+
+    async def validate(self) -> Validation:
+        return Validation(ValidationState.UNKNOWN)
+
+    def _nobody(self) -> ProviderError:
+        return InvalidSpec("the credentials of this store come from the namespace of its consumer, and there is none")
