@@ -106,10 +106,18 @@ class _Entry:
 class _Failure:
     """A failed open that is still answered from memory."""
 
-    __slots__ = ("error", "hold", "sources", "until")
+    __slots__ = ("annotations", "error", "hold", "sources", "until")
 
-    def __init__(self, error: Exception, sources: Mapping[Source, str], hold: float, until: float) -> None:
+    def __init__(
+        self,
+        error: Exception,
+        sources: Mapping[Source, str],
+        annotations: Mapping[str, str],
+        hold: float,
+        until: float,
+    ) -> None:
         self.error = error
+        self.annotations = annotations
         self.sources = sources
         self.hold = hold
         self.until = until
@@ -266,7 +274,7 @@ class ClientPool:
         self._note_generation(store)
         entry = self._entries.get(key)
         if entry is None:
-            self._raise_held(key)
+            self._raise_held(key, store)
 
             async def open_client() -> _Entry:
                 # A client that all namespaces share must not read in the one that happens to come first.
@@ -278,7 +286,7 @@ class ClientPool:
                     client = await provider.open(spec, context)
                 except Exception as exc:
                     if key not in self._outdated:
-                        self._hold(key, exc, resolver.sources)
+                        self._hold(key, exc, resolver.sources, store)
                     self._outdated.discard(key)
                     raise
                 finally:
@@ -370,15 +378,17 @@ class ClientPool:
             return None
         return max(0.0, min(waiting) + self._options.idle_close - self._clock.monotonic())
 
-    def _hold(self, key: _Key, error: Exception, sources: Mapping[Source, str]) -> None:
+    def _hold(self, key: _Key, error: Exception, sources: Mapping[Source, str], store: Store) -> None:
         self._counts["failed"] += 1
         before = self._failures.get(key)
         hold = self._options.first_hold if before is None else min(before.hold * 2, self._options.longest_hold)
-        self._failures[key] = _Failure(error, dict(sources), hold, self._clock.monotonic() + hold)
+        until = self._clock.monotonic() + hold
+        self._failures[key] = _Failure(error, dict(sources), dict(store.annotations), hold, until)
 
-    def _raise_held(self, key: _Key) -> None:
+    def _raise_held(self, key: _Key, store: Store) -> None:
         failure = self._failures.get(key)
-        if failure is not None and self._clock.monotonic() < failure.until:
+        # Who annotates a store wants it tried again now.
+        if failure is not None and self._clock.monotonic() < failure.until and failure.annotations == store.annotations:
             raise failure.error.with_traceback(None)
 
     async def _drain(self) -> None:

@@ -22,6 +22,9 @@ from providers.spec import SecretKeySelector, ServiceAccountSelector
 __all__ = ["connect"]
 
 TOKEN_SECONDS = 3600
+_RETRY = RetryPolicy(
+    attempts=2, lost_delay=0.25
+)  # what fails longer is tried again by the reconcile, with its back-off
 # What would make the operator run programs or read its own files for whoever may write a Secret.
 _FOREIGN = {
     "exec": "runs a program",
@@ -45,7 +48,7 @@ async def connect(spec: KubernetesSpec, ctx: StoreContext) -> Client:
         raise InvalidSpec(f"failed to prepare auth: {exc}") from exc
     except ProviderError as exc:
         raise type(exc)(f"failed to prepare auth: {exc}", kind=exc.kind, retryable=exc.retryable) from exc
-    return Client(config, clock=ctx.clock, retry=RetryPolicy(attempts=3))
+    return Client(config, clock=ctx.clock, retry=_RETRY)
 
 
 async def _config(spec: KubernetesSpec, ctx: StoreContext) -> ClientConfig:

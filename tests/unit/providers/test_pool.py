@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -265,6 +266,21 @@ async def test_a_change_of_store_or_credentials_gives_a_failed_open_another_chan
         await _read(pool, store_of("t", generation=1), "ns", RemoteRef("a"))
     recorder.open_failure = None
     assert await _read(pool, store_of("t", generation=2), "ns", RemoteRef("a")) == b"A"
+    await pool.aclose()
+
+
+async def test_annotating_a_store_gives_a_failed_open_another_chance_at_once(
+    pool: Any, recorder: Any, store_of: Any
+) -> None:
+    """Users annotate a store to have it checked now."""
+    store = store_of()
+    recorder.open_failure = Unavailable("no")
+    with pytest.raises(Unavailable):
+        await _read(pool, store, "ns", RemoteRef("a"))
+    recorder.open_failure = None
+    with pytest.raises(Unavailable):
+        await _read(pool, store, "ns", RemoteRef("a"))
+    assert await _read(pool, replace(store, annotations={"poke": "1"}), "ns", RemoteRef("a")) == b"A"
     await pool.aclose()
 
 
