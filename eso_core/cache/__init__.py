@@ -13,13 +13,16 @@ from eso_core.cache.frozen import FrozenDict
 from eso_core.cache.informer import Informer, SourceFactory
 from eso_core.cache.reflection import Settings
 from eso_core.cache.registration import EventHandler, Registration
+from eso_core.cache.scopes import OTHERS, CacheScopes, KindScopes, Scope
 from eso_core.cache.source import ClientSource, ClientSources
 from eso_core.cache.spec import InformerSpec, Kind, gvk_of_kind, is_namespaced, resource_name
 from eso_core.cache.store import CachedObject, Change, ChangeType, IndexFunction, Store
 from eso_core.cache.writes import PendingWrite, WriteTracker
 
 __all__ = [
+    "OTHERS",
     "Cache",
+    "CacheScopes",
     "CachedClient",
     "CachedObject",
     "Change",
@@ -33,10 +36,12 @@ __all__ = [
     "Informer",
     "InformerSpec",
     "Kind",
+    "KindScopes",
     "LiveReader",
     "PendingWrite",
     "ReflectorDriver",
     "Registration",
+    "Scope",
     "Settings",
     "Source",
     "SourceFactory",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, TypeAlias, TypeVar, overload
 
 import orjson
@@ -11,11 +12,13 @@ import structlog
 
 from eso_core.aio import Clock, TaskScope
 from eso_core.cache.codec import private_meta
+from eso_core.cache.echoes import OwnEchoes
 from eso_core.cache.fields import field_index, field_terms, field_values
 from eso_core.cache.frozen import FrozenDict, FrozenObjects
 from eso_core.cache.informer import Informer, SourceFactory
 from eso_core.cache.pacer import Pacer
 from eso_core.cache.reflection import Settings
+from eso_core.cache.scopes import OTHERS, CacheScopes, Scope
 from eso_core.cache.spec import InformerSpec, Kind, gvk_of_kind, is_namespaced
 from eso_core.cache.store import CachedObject, IndexFunction, JsonObject
 from eso_core.cache.writes import WriteTracker
@@ -60,6 +63,7 @@ class Cache:
         metrics: CacheMetrics | None = None,
         live: LiveReader | None = None,
         namespaces: Sequence[str] = (),
+        scopes: CacheScopes | None = None,
         settings: Settings | None = None,
     ) -> None:
         self._sources = sources
@@ -67,6 +71,7 @@ class Cache:
         self._metrics = metrics if metrics is not None else RuntimeMetrics().cache
         self._live = live
         self._namespaces = tuple(namespaces)
+        self._scopes = scopes if scopes is not None else CacheScopes()
         self._settings = settings
         self._informers: dict[tuple[GVK, bool, str], Informer] = {}
         self._scope: TaskScope | None = None
@@ -74,6 +79,7 @@ class Cache:
         #: Shared by everything that works through long queues on this loop.
         self.pacer = Pacer(clock)
         self.writes = WriteTracker(clock)
+        self.echoes = OwnEchoes()
 
     # -- informers -----------------------------------------------------------------------------------------------
 
@@ -88,18 +94,7 @@ class Cache:
         Raises:
             ValueError: the view exists with other settings.
         """
-        if self._namespaces and not spec.namespaces and is_namespaced(spec.kind) is not False:
-            spec = InformerSpec(
-                kind=spec.kind,
-                namespaces=self._namespaces,
-                label_selector=spec.label_selector,
-                field_selector=spec.field_selector,
-                view=spec.view,
-                transform=spec.transform,
-                strip_managed_fields=spec.strip_managed_fields,
-                strip_last_applied=spec.strip_last_applied,
-                resync=spec.resync,
-            )
+        spec = self._scoped(spec)
         slot = (spec.gvk, spec.partial, spec.view)
         informer = self._informers.get(slot)
         if informer is not None:
@@ -124,6 +119,27 @@ class Cache:
         if self._scope is not None:
             informer.start(self._scope)
         return informer
+
+    def _scoped(self, spec: InformerSpec) -> InformerSpec:
+        """The spec with what the cache's own options say about its kind and namespaces."""
+        own = Scope(spec.label_selector or None, spec.field_selector or None, spec.transform)
+        named = spec.namespaces or self._namespaces
+        namespaced = is_namespaced(spec.kind) is not False
+        scopes = self._scopes.of(spec.gvk, own, named, namespaced=namespaced)
+        scopes = {namespace: spec.scopes.get(namespace, Scope()).over(scope) for namespace, scope in scopes.items()}
+        first = next(iter(scopes.values()))
+        if all(scope == first for scope in scopes.values()):
+            options, apart = first, {}
+        else:
+            options, apart = own, scopes
+        return replace(
+            spec,
+            namespaces=() if tuple(scopes) == (OTHERS,) else tuple(scopes),
+            scopes=apart,
+            label_selector=options.label_selector or "",
+            field_selector=options.field_selector or "",
+            transform=options.transform,
+        )
 
     async def unregister(self, informer: Informer) -> None:
         """Stops an informer and frees its store."""
@@ -426,6 +442,7 @@ class Cache:
         return None
 
     async def _all_writes_seen(self, informer: Informer, namespace: str | None) -> None:
+        await self._learn_unknown(informer, namespace)
         pending = self.writes.unobserved_keys(informer, namespace)
         if not pending:
             return
@@ -440,10 +457,24 @@ class Cache:
             self.writes.give_up(informer.spec.gvk, pending)
         self._metrics.write_wait.observe(self._clock.monotonic() - started)
 
+    async def _learn_unknown(self, informer: Informer, namespace: str | None) -> None:
+        """Asks the server how writes ended whose answer was lost, so that the list can wait for them."""
+        gvk = informer.spec.gvk
+        if self._live is None:
+            return
+        for key in self.writes.unknown_keys(gvk, namespace):
+            try:
+                found = await self._live.get(Partial(gvk), key)
+            except NotFound:
+                self.writes.learned(gvk, key, None, {})
+            else:
+                self.writes.learned(gvk, key, found.meta.resource_version, dict(found.meta.labels))
+
 
 def _settings_of(spec: InformerSpec) -> tuple[object, ...]:
     return (
         spec.namespaces,
+        dict(spec.scopes),
         spec.label_selector,
         spec.field_selector,
         spec.transform,

@@ -46,17 +46,20 @@ class CachedClient:
     async def update(self, obj: T, **options: Any) -> T:
         """Replaces an object; a Conflict says that it changed since it was read."""
         gvk, key = _identity(obj)
-        return await self._write(gvk, key, options, self._verbs.update(obj, **options))  # type: ignore[no-any-return]
+        based_on = _version_of(obj)
+        return await self._write(gvk, key, options, self._verbs.update(obj, **options), based_on=based_on)  # type: ignore[no-any-return]
 
     async def update_status(self, obj: T, **options: Any) -> T:
         """Replaces an object's status."""
         gvk, key = _identity(obj)
-        return await self._write(gvk, key, options, self._verbs.update_status(obj, **options))  # type: ignore[no-any-return]
+        based_on = _version_of(obj)
+        return await self._write(gvk, key, options, self._verbs.update_status(obj, **options), based_on=based_on)  # type: ignore[no-any-return]
 
     async def patch(self, kind: Kind, key: tuple[str, str], patch: Any, **options: Any) -> Any:
         """Patches an object or a subresource."""
         gvk, own = gvk_of_kind(kind), ObjectKey(*key)
-        return await self._write(gvk, own, options, self._verbs.patch(kind, own, patch, **options))
+        based_on = _version_of(patch.body) if isinstance(patch, MergePatch) else ""
+        return await self._write(gvk, own, options, self._verbs.patch(kind, own, patch, **options), based_on=based_on)
 
     async def patch_status(self, kind: Kind, key: tuple[str, str], status: Any, **options: Any) -> Any:
         """Merges `status` (a model or its JSON) into an object's status.
@@ -120,7 +123,14 @@ class CachedClient:
         return self.api.subresource(kind, name)
 
     async def _write(
-        self, gvk: GVK, key: ObjectKey, options: Mapping[str, Any], call: Awaitable[Any], *, deleting: bool = False
+        self,
+        gvk: GVK,
+        key: ObjectKey,
+        options: Mapping[str, Any],
+        call: Awaitable[Any],
+        *,
+        deleting: bool = False,
+        based_on: str = "",
     ) -> Any:
         if options.get("dry_run"):
             return await call
@@ -147,6 +157,7 @@ class CachedClient:
         else:
             version, labels, _ = _facts(result)
             if version:
+                self.cache.echoes.wrote(gvk, key, based_on, version)
                 pending.finished(version, labels)
             else:
                 pending.unknown()
@@ -181,6 +192,13 @@ def _facts(result: Any) -> tuple[str, dict[str, str], bool]:
     if meta is None:
         return "", {}, False
     return meta.resource_version or "", dict(meta.labels or {}), meta.deletion_timestamp is not None
+
+
+def _version_of(obj: Any) -> str:
+    """The version that a write names as the one it is based on; "" when it names none."""
+    if isinstance(obj, Mapping):
+        return str((obj.get("metadata") or {}).get("resourceVersion") or "")
+    return getattr(getattr(obj, "metadata", None), "resource_version", "") or ""
 
 
 def _identity(obj: Any) -> tuple[GVK, ObjectKey]:

@@ -14,6 +14,7 @@ from eso_core.cache.driver import Source
 from eso_core.cache.pacer import Pacer
 from eso_core.cache.reflection import Failure, FailureKind, Settings
 from eso_core.cache.registration import ChangeListener, EventHandler, Registration, listener_for, resync_change
+from eso_core.cache.scopes import OTHERS
 from eso_core.cache.shard import Shard
 from eso_core.cache.spec import InformerSpec, resource_name
 from eso_core.cache.store import CachedObject, Change, ChangeType, IndexFunction
@@ -76,7 +77,7 @@ class Informer:
         self.degraded: str | None = None
         self._shards: dict[str, Shard] = {}
         for namespace in spec.namespaces or ("",):
-            self._shards[namespace] = Shard(self, namespace, sources(spec, namespace))
+            self._shards[namespace] = Shard(self, namespace, sources(spec.within(namespace), namespace))
         self._bind_metrics()
 
     # -- state ---------------------------------------------------------------------------------------------------
@@ -151,10 +152,14 @@ class Informer:
         return self._shard_of(namespace).store.resource_version
 
     def watches(self, namespace: str) -> bool:
-        return namespace in self._shards or "" in self._shards
+        return namespace in self._shards or OTHERS in self._shards
+
+    def selects(self, namespace: str, labels: dict[str, str]) -> bool:
+        """Whether an object of the namespace with these labels can be here, as far as labels tell."""
+        return self.spec.within(self._shard_of(namespace).namespace).selects(labels)
 
     def _shard_of(self, namespace: str) -> Shard:
-        shard = self._shards.get("") or self._shards.get(namespace)
+        shard = self._shards.get(namespace) or self._shards.get(OTHERS)
         if shard is None:
             raise NotCached(
                 f"reading {self.spec.name} in namespace {namespace!r} from the cache: "
@@ -219,7 +224,7 @@ class Informer:
         """
         if self.watches(namespace):
             raise ValueError(f"adding namespace {namespace!r} to {self.spec.name}: it is watched already")
-        shard = Shard(self, namespace, self._sources(self.spec, namespace))
+        shard = Shard(self, namespace, self._sources(self.spec.within(namespace), namespace))
         for name, fn in self._indexes.items():
             shard.store.add_index(name, fn)
         self._shards[namespace] = shard

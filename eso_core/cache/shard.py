@@ -28,7 +28,7 @@ class Shard:
         self._informer = informer
         self.namespace = namespace
         self.store = Store(informer.index_failed)
-        spec = informer.spec
+        spec = informer.spec.within(namespace)
         self._codec = Codec(
             spec.gvk,
             partial=spec.partial,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from eso_core.cache.codec import Transform
+from eso_core.cache.scopes import OTHERS, Scope
 from eso_core.meta import GVK, LabelSelector, Partial, wellknown
 
 __all__ = ["InformerSpec", "Kind", "ResourceClass", "gvk_of_kind", "is_namespaced", "resource_name"]
@@ -65,7 +67,8 @@ class InformerSpec:
 
     Attributes:
         kind: a Resource class, a GVK, or `Partial` of one of them for metadata only.
-        namespaces: namespaces to watch; empty means all.
+        namespaces: namespaces to watch; empty means all. `OTHERS` among them means all that are not named.
+        scopes: options of single namespaces (or of `OTHERS`), which go before those of the informer.
         label_selector: server-side selection; objects that stop matching are deleted from the view.
         field_selector: the same by fields.
         view: name of this informer among several of the same kind.
@@ -78,6 +81,7 @@ class InformerSpec:
 
     kind: Kind
     namespaces: tuple[str, ...] = ()
+    scopes: Mapping[str, Scope] = field(default_factory=dict, hash=False)
     label_selector: str = ""
     field_selector: str = ""
     view: str = ""
@@ -91,8 +95,11 @@ class InformerSpec:
         gvk_of_kind(self.kind)
         if self.resync < 0:
             raise ValueError(f"InformerSpec: resync={self.resync} must be 0 (off) or more seconds")
-        if len(set(self.namespaces)) != len(self.namespaces) or "" in self.namespaces:
-            raise ValueError(f"InformerSpec: namespaces={self.namespaces} must be distinct and not empty")
+        if len(set(self.namespaces)) != len(self.namespaces) or self.namespaces == (OTHERS,):
+            raise ValueError(f"InformerSpec: namespaces={self.namespaces} must be distinct and name at least one")
+        unknown = sorted(set(self.scopes) - set(self.namespaces or (OTHERS,)))
+        if unknown:
+            raise ValueError(f"InformerSpec: scopes of {unknown}: these namespaces are not watched")
         object.__setattr__(self, "_selector", LabelSelector.parse(self.label_selector))
 
     @property
@@ -108,6 +115,22 @@ class InformerSpec:
         """The informer's name in metrics and messages, such as `Secret`, `Secret/managed` or `Secret (metadata)`."""
         view = f"/{self.view}" if self.view else ""
         return f"{self.gvk.kind}{view}" + (" (metadata)" if self.partial else "")
+
+    def within(self, namespace: str) -> InformerSpec:
+        """What is watched in one namespace, or in `OTHERS`; this spec itself where that says nothing of its own.
+
+        The named namespaces are kept out of the others by a field selector, so no object is read twice.
+        """
+        scope = self.scopes.get(namespace, Scope()).over(
+            Scope(self.label_selector, self.field_selector, self.transform)
+        )
+        fields = [scope.field_selector] if scope.field_selector else []
+        if namespace == OTHERS:
+            fields += [f"metadata.namespace!={named}" for named in self.namespaces if named != OTHERS]
+        own = (scope.label_selector or "", ",".join(fields), scope.transform)
+        if own == (self.label_selector, self.field_selector, self.transform):
+            return self
+        return replace(self, namespaces=(), scopes={}, label_selector=own[0], field_selector=own[1], transform=own[2])
 
     def selects(self, labels: dict[str, str]) -> bool:
         """Whether an object with these labels can be in this informer, as far as labels tell."""

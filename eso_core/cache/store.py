@@ -64,6 +64,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
         new: the state after; None for DELETED.
         initial: part of the first complete read.
         tombstone: the deletion was inferred; `old` may not be the very last state.
+        relisted: the update was found by reading everything anew, so it may be several changes in one.
     """
 
     type: ChangeType
@@ -71,6 +72,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     new: CachedObject | None
     initial: bool = False
     tombstone: bool = False
+    relisted: bool = False
 
     @property
     def object(self) -> CachedObject:
@@ -307,7 +309,7 @@ def _differences(
             yield Change(ChangeType.DELETED, known, None, tombstone=True)
             yield Change(ChangeType.ADDED, None, new)
         else:
-            yield Change(ChangeType.UPDATED, known, new)
+            yield Change(ChangeType.UPDATED, known, new, relisted=True)
 
 
 def _index_values(

@@ -133,6 +133,26 @@ class WriteTracker:
         self._ended(gvk, key, record)
         return True
 
+    def unknown_keys(self, gvk: GVK, namespace: str | None) -> list[ObjectKey]:
+        """Keys with a write whose outcome is unknown, in a namespace or in all."""
+        return [
+            key
+            for key, record in self._records.get(gvk, {}).items()
+            if record.unknown and (namespace is None or key.namespace == namespace)
+        ]
+
+    def learned(self, gvk: GVK, key: ObjectKey, resource_version: str | None, labels: dict[str, str]) -> None:
+        """A live read told how a write of unknown outcome ended: the version there is now, None for no object."""
+        record = self._records.get(gvk, {}).get(key)
+        if record is None or not record.unknown:
+            return
+        record.unknown = False
+        if resource_version is None:
+            record.deleted_uid = ""
+        elif not is_older(resource_version, record.version):
+            record.version, record.labels, record.deleted_uid = resource_version, labels, None
+        self._ended(gvk, key, record)
+
     def unobserved_keys(self, informer: Informer, namespace: str | None) -> list[ObjectKey]:
         """Keys with finished writes that have not reached `informer`, in a namespace or in all."""
         return [
@@ -221,4 +241,4 @@ def _observed(informer: Informer, key: ObjectKey, record: _Record) -> bool:
     if record.seen is not None and version in record.seen:
         return True
     # An object whose labels do not match never reaches this informer, unless to leave it.
-    return stored is None and record.labels is not None and not informer.spec.selects(record.labels)
+    return stored is None and record.labels is not None and not informer.selects(key.namespace, record.labels)

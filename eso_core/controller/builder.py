@@ -151,6 +151,8 @@ class ControllerBuilder:
         )
         for source in self._sources:
             controller.add_source(source)
+            if isinstance(source, KindSource):
+                source.skip_echoes = self._options.skip_own_echoes
             if self._options.wait_for_crd and isinstance(source, KindSource) and not source.informer.shared:
                 source.informer.required = False
         self._built = controller

@@ -27,6 +27,7 @@ class ControllerOptions:
         forgive_new_generation: a changed spec resets the key's failure count.
         hot_loop_runs: successful runs of one key within 60 s, without an outside change, that are called a loop; 0 is off.
         log_errors_after: the first so many failures of a key in a row are logged at info instead of error.
+        skip_own_echoes: no reconcile for an event that is exactly one own write which named the version it was based on.
         queue: fairness of the queue.
     """
 
@@ -41,6 +42,7 @@ class ControllerOptions:
     forgive_new_generation: bool = True
     hot_loop_runs: int = 60
     log_errors_after: int = 0
+    skip_own_echoes: bool = False
     queue: QueueOptions = field(default_factory=QueueOptions)
 
     def __post_init__(self) -> None:

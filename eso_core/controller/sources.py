@@ -68,6 +68,8 @@ class KindSource:
         primary: bool = False,
     ) -> None:
         self._cache = cache
+        #: Leave out events that are exactly one write of this process; counts at the start.
+        self.skip_echoes = False
         self.informer = cache.register(spec, shared=False)
         self._handler = handler
         self._predicates = tuple(predicates)
@@ -81,7 +83,14 @@ class KindSource:
     def start(self, enqueue: Enqueue, scope: TaskScope) -> None:
         changed: Callable[[Event], None] | None = getattr(enqueue, "primary_changed", None) if self._primary else None
 
+        echoes, gvk = self._cache.echoes, self.informer.spec.gvk
+        skipping = self.skip_echoes
+        if skipping:
+            echoes.follow(gvk)
+
         def listen(change: Change) -> Awaitable[None] | None:
+            if skipping and echoes.is_echo(gvk, change):
+                return None
             event = _event_of(change)
             if changed is not None:
                 changed(event)

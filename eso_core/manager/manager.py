@@ -108,6 +108,7 @@ class Manager:
             metrics=self.metrics.cache,
             live=self.api,
             namespaces=self.options.namespaces,
+            scopes=self.options.scopes,
             settings=self.options.reflector,
         )
         self.client = CachedClient(self.api, self.cache)

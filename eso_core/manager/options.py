@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from eso_core.cache import Settings
+from eso_core.cache import CacheScopes, Settings
 from eso_core.events import SinkOptions
 
 __all__ = ["LeaderElectionOptions", "ManagerOptions", "MetricsServerOptions"]
@@ -92,6 +92,7 @@ class ManagerOptions:
         namespaces: namespaces that namespaced informers watch; empty means all.
         graceful_shutdown_timeout: seconds for running work at a stop; 0 means none, negative without limit.
         shutdown_delay: seconds between "not ready" and the stop.
+        scopes: options of informers by kind and namespace: selectors and transforms, and which namespaces are watched.
         cache_sync_timeout: seconds for the caches to fill before the start fails.
         freeze_gc: keep the garbage collector (of the whole process) from what the caches hold, and let it run less often.
         group_kind_concurrency: reconciles at a time for controllers of a kind, as `Kind.group` (or `Kind` in the core group);
@@ -108,6 +109,7 @@ class ManagerOptions:
     namespaces: tuple[str, ...] = ()
     graceful_shutdown_timeout: float = 30.0
     shutdown_delay: float = 0.0
+    scopes: CacheScopes = field(default_factory=CacheScopes)
     cache_sync_timeout: float = 120.0
     freeze_gc: bool = True
     group_kind_concurrency: Mapping[str, int] = field(default_factory=dict)

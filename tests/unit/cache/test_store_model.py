@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import orjson
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -136,6 +136,7 @@ TestStoreModel = StoreMachine.TestCase
 
 
 @settings(max_examples=40, deadline=None)
+@example(seed=49805424)
 @given(seed=st.integers(0, 2**32))
 def test_after_any_faults_the_store_equals_the_server(seed: int) -> None:
     """P-20, P-27: random changes and faults; then store = server, and each handler's last word is the truth."""
@@ -187,6 +188,8 @@ async def _random_history(seed: int) -> None:
                 await clock.advance(rng.choice([0.1, 2.0, 40.0]))
             if rng.random() < 0.5:
                 await clock.settle()
+        while server.watch_errors:  # each may cost a whole back-off
+            await clock.advance(60)
         await clock.advance(400)
         truth = {ObjectKey(*key): obj["metadata"]["resourceVersion"] for key, obj in server.objects.items()}
         assert {entry.key: entry.resource_version for entry in informer.select()} == truth
