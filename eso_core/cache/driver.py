@@ -79,8 +79,8 @@ class RawEvent(Protocol):
 class Source(Protocol):
     """Where the objects come from: one kind in one scope, as bytes. Errors are those of the client."""
 
-    def pages(self, *, resource_version: str, limit: int) -> AsyncIterator[RawPage]:
-        """Reads everything, page by page."""
+    def pages(self, *, resource_version: str, limit: int, exact: bool = False) -> AsyncIterator[RawPage]:
+        """Reads everything, page by page; `exact` asks for the state at that very version."""
         ...
 
     def watch(
@@ -120,6 +120,7 @@ class Sink(Protocol):
     def restarted(self, reason: str, relist: bool) -> None: ...
     def received(self, event_type: str) -> None: ...
     def listed(self, seconds: float) -> None: ...
+    def compare(self, listed: list[Item]) -> None: ...
 
 
 class _Silence(Exception):
@@ -289,6 +290,9 @@ class ReflectorDriver:
                             self._sink.listed(now - started)
                             # From here on silence has the meaning it has in any watch.
                             guard.idle_limit = self._state.settings.idle_limit
+                            if self._state.settings.check_streams:
+                                await self._compare(self._state.rv)
+                                guard.last = clock.monotonic()
                     await self._pace.breathe()
             given = Closed(clock.monotonic())
         except _Silence:
@@ -299,6 +303,23 @@ class ReflectorDriver:
         except Exception as error:
             given = self._failed(error)
         return await self._feed(given)
+
+    async def _compare(self, version: str) -> None:
+        """Reads the state at `version` by a list and compares it with what was streamed."""
+        listed: list[Item] = []
+        try:
+            async for page in self._source.pages(
+                resource_version=version, limit=self._state.settings.page_size, exact=True
+            ):
+                for body in page.items:
+                    item = self._sink.decode(body)
+                    if item is not None:
+                        listed.append(item)
+                    await self._pace.breathe()
+        except (EsoCoreError, OSError) as error:
+            _log.info("a streamed list could not be compared", error=str(error))
+            return
+        self._sink.compare(listed)
 
     def _failed(self, error: Exception) -> Failed:
         now = self._clock.monotonic()

@@ -19,6 +19,7 @@ from eso_core.cache.shard import Shard
 from eso_core.cache.spec import InformerSpec, resource_name
 from eso_core.cache.store import CachedObject, Change, ChangeType, IndexFunction
 from eso_core.cache.writes import WriteTracker
+from eso_core.meta import ObjectKey
 from eso_core.meta.errors import NotCached
 from eso_core.metrics import CacheMetrics
 
@@ -347,6 +348,14 @@ class Informer:
         if self.degraded is None:
             _log.warning("object dropped: it could not be read", kind=self.spec.name, error=str(error))
         self.degraded = str(error)
+
+    def inconsistent(self, keys: list[ObjectKey]) -> None:
+        _log.error(
+            "a streamed list differs from a list at the same version",
+            kind=self.spec.name,
+            objects=len(keys),
+            examples=[str(key) for key in keys[:5]],
+        )
 
     def index_failed(self, name: str, error: Exception) -> None:
         self.metrics.transform_errors.labels(self.spec.name).inc()

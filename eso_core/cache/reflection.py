@@ -113,6 +113,8 @@ class Settings:
         internal_error_limit: how long ERROR 500 events are ridden out before the state is read anew.
         absent_retry: delay between looks for a kind that the server does not serve.
         watch_list_retry: time for which streaming lists are not tried after the server refused one.
+        check_streams: list once more at the same version after each streaming list, and tell of differences; for finding
+            defects of servers, at the price of a second read.
     """
 
     watch_list: bool = True
@@ -127,6 +129,7 @@ class Settings:
     internal_error_limit: float = 60.0
     absent_retry: float = 10.0
     watch_list_retry: float = 600.0
+    check_streams: bool = False
 
     def __post_init__(self) -> None:
         if self.watch_timeout < 1 or self.idle_limit <= 0 or self.page_size < 0:

@@ -11,6 +11,7 @@ from eso_core.cache.driver import ReflectorDriver, Source
 from eso_core.cache.reflection import Failure, FailureKind, Item
 from eso_core.cache.registration import Registration
 from eso_core.cache.store import Change, Store
+from eso_core.meta import ObjectKey
 from eso_core.meta.errors import DecodeError
 
 if TYPE_CHECKING:
@@ -134,6 +135,17 @@ class Shard:
 
     def listed(self, seconds: float) -> None:
         self._metrics.list_duration.labels(self._name).observe(seconds)
+
+    def compare(self, listed: list[Item]) -> None:
+        wanted: dict[ObjectKey, str] = {}
+        for item in listed:
+            assert isinstance(item, Decoded)
+            wanted[item.entry.key] = item.resource_version
+        stored = {entry.key: entry.resource_version for entry in self.store.entries()}
+        wrong = sorted(key for key in {**wanted, **stored} if wanted.get(key) != stored.get(key))
+        if wrong:
+            self._metrics.inconsistencies.labels(self._name).inc()
+            self._informer.inconsistent(wrong)
 
     # -- inside --------------------------------------------------------------------------------------------------
 

@@ -22,11 +22,12 @@ class ClientSource:
         self._label_selector = spec.label_selector
         self._field_selector = spec.field_selector
 
-    def pages(self, *, resource_version: str, limit: int) -> AsyncIterator[RawPage]:
+    def pages(self, *, resource_version: str, limit: int, exact: bool = False) -> AsyncIterator[RawPage]:
         return self._client.list_raw(
             self._kind,
             self._namespace,
             resource_version=resource_version,
+            resource_version_match="Exact" if exact else "",
             limit=limit,
             label_selector=self._label_selector,
             field_selector=self._field_selector,

@@ -34,6 +34,12 @@ class CacheMetrics:
             prefix + "watch_stale_events_total", "Watch events older than the stored object", kind, registry=registry
         )
         self.relists = Counter(prefix + "relists_total", "Full reads of a kind", ("kind", "reason"), registry=registry)
+        self.inconsistencies = Counter(
+            prefix + "cache_inconsistencies_total",
+            "Streamed lists that differed from a list at the same version",
+            kind,
+            registry=registry,
+        )
         self.list_duration = Histogram(
             prefix + "list_duration_seconds", "Time of a full read", kind, buckets=_LIST_BUCKETS, registry=registry
         )

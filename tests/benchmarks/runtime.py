@@ -97,7 +97,7 @@ class Feed:
         self.count = count
         self.queue: asyncio.Queue[list[Event]] = asyncio.Queue()
 
-    def pages(self, *, resource_version: str, limit: int) -> AsyncIterator[Any]:
+    def pages(self, *, resource_version: str, limit: int, exact: bool = False) -> AsyncIterator[Any]:
         raise NotImplementedError
 
     @asynccontextmanager

@@ -47,6 +47,7 @@ class FakeServer:
         self.watch_errors: list[Exception] = []
         self.watch_list = True
         self.page_limit: int | None = None
+        self.left_out_of_streams: set[str] = set()
 
     # -- writes
 
@@ -112,8 +113,8 @@ class FakeServer:
 
     # -- the source protocol
 
-    async def pages(self, *, resource_version: str, limit: int) -> AsyncIterator[Page]:
-        self.requests.append(f"list rv={resource_version} limit={limit}")
+    async def pages(self, *, resource_version: str, limit: int, exact: bool = False) -> AsyncIterator[Page]:
+        self.requests.append(f"list rv={resource_version} limit={limit}" + (" exact" if exact else ""))
         await asyncio.sleep(0)
         if self.list_errors:
             raise self.list_errors.pop(0)
@@ -158,7 +159,9 @@ class FakeWatch(AbstractAsyncContextManager[AsyncIterator[WatchEvent]]):
                 raise ApiError.from_status(
                     {"kind": "Status", "code": 422, "reason": "Invalid", "message": "sendInitialEvents is forbidden"}
                 )
-            for obj in server.objects.values():
+            for (_, name), obj in server.objects.items():
+                if name in server.left_out_of_streams:
+                    continue
                 self.push("ADDED", orjson.dumps(obj))
             self.push("BOOKMARK", server._bookmark_body(initial_end=True))
         else:

@@ -6,9 +6,10 @@ from typing import Any
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from eso_core.aio import TaskScope
-from eso_core.cache import Cache, CachedObject, Change, ChangeType, InformerSpec
+from eso_core.cache import Cache, CachedObject, Change, ChangeType, InformerSpec, Settings
 from eso_core.meta import ObjectKey, Partial
 from eso_core.meta.errors import ConnectError, ConnectionLost, Forbidden, Gone, NotFound, SyncTimeout, TooManyRequests
 from eso_core.meta.wellknown import CONFIG_MAP
@@ -80,6 +81,30 @@ async def test_a_silent_watch_is_cut_and_resumed_without_a_list(
     assert sum("initial=True" in request or "list" in request for request in server.requests) == 1
     assert metrics.registry.get_sample_value("eso_core_watch_idle_timeouts_total", {"kind": "ConfigMap"}) == 1
     assert informer.progress_age < 10
+
+
+@pytest.mark.parametrize("broken", [False, True])
+async def test_a_streamed_list_can_be_checked_against_a_list(
+    clock: FakeClock, scope: TaskScope, server: Any, metrics: RuntimeMetrics, broken: bool
+) -> None:
+    """R-21: one exact list at the version of the stream; a difference is counted and told, and the watch goes on."""
+    settings = Settings(check_streams=True)
+    cache = Cache(lambda spec, namespace: server, clock, metrics=metrics.cache, settings=settings)
+    server.put("a")
+    server.put("b")
+    if broken:
+        server.left_out_of_streams.add("b")
+    with capture_logs() as logs:
+        informer, seen = await start(cache, InformerSpec(CONFIG_MAP), scope, clock)
+    assert server.requests == ["watch rv= initial=True", "list rv=102 limit=500 exact"]
+    told = [log for log in logs if log["event"] == "a streamed list differs from a list at the same version"]
+    assert [log["examples"] for log in told] == ([["ns/b"]] if broken else [])
+    counted = metrics.registry.get_sample_value("eso_core_cache_inconsistencies_total", {"kind": "ConfigMap"})
+    assert counted == (1 if broken else None)
+    server.put("c")
+    await clock.settle()
+    assert seen.story[-1] == ("added", "c")
+    assert informer.synced
 
 
 async def test_events_hold_off_the_idle_limit(

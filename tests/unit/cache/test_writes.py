@@ -12,7 +12,7 @@ from eso_core.aio import TaskScope
 from eso_core.cache import Cache, CachedClient, InformerSpec
 from eso_core.cache.codec import Codec
 from eso_core.client import Client
-from eso_core.meta import ObjectKey
+from eso_core.meta import ObjectKey, ObjectMeta, Partial, PartialObject
 from eso_core.meta.errors import Conflict, ConnectError, ConnectionLost, NotFound
 from eso_core.meta.wellknown import CONFIG_MAP, SECRET
 from eso_core.metrics import RuntimeMetrics
@@ -33,9 +33,14 @@ class Api:
     async def get(self, kind: Any, key: ObjectKey) -> Any:
         self.gets += 1
         try:
-            return self.server.objects[key]
+            found = self.server.objects[key]
         except KeyError:
             raise NotFound(f"{key} not found") from None
+        if isinstance(kind, Partial):
+            metadata = found["metadata"]
+            meta = ObjectMeta(name=key.name, namespace=key.namespace, resource_version=metadata["resourceVersion"])
+            return PartialObject(kind.gvk, meta)
+        return found
 
     async def create(self, obj: dict[str, Any], **options: Any) -> Any:
         if self.errors and not self.commit_before_error:
@@ -168,6 +173,25 @@ async def test_a_write_of_unknown_outcome_makes_the_next_read_live(bench: Bench,
     bench.release()
     await clock.settle()
     await bench.client.get(CONFIG_MAP, KEY)
+    assert bench.api.gets == 1
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_a_list_asks_how_a_write_of_unknown_outcome_ended(bench: Bench, clock: FakeClock, stored: bool) -> None:
+    """P-42: the list shows what was stored, and does not wait for what was not."""
+    bench.hold()
+    bench.api.commit_before_error = stored
+    bench.api.errors.append(ConnectionLost("reset"))
+    with pytest.raises(ConnectionLost):
+        await bench.client.create(new())
+    listing = asyncio.ensure_future(bench.client.list(CONFIG_MAP))
+    await clock.settle()
+    assert bench.api.gets == 1
+    assert listing.done() is not stored
+    bench.release()
+    await clock.settle()
+    assert [obj["metadata"]["name"] for obj in await listing] == (["a"] if stored else [])
+    assert not bench.client.cache.writes.active
     assert bench.api.gets == 1
 
 
