@@ -24,6 +24,7 @@ class ApiRequest:
         timeout: Seconds for everything, retries and waits included; ``None`` takes the configuration's, 0 is no limit.
         retry: Whether transport errors and ``Retry-After`` are retried here.
         passed: Status codes that are answers although they are no success, like 304.
+        check: Called right before each try is sent, after all waiting; what it raises ends the request, and nothing is sent.
     """
 
     method: str
@@ -38,6 +39,7 @@ class ApiRequest:
     gzip: bool = False
     headers: Mapping[str, str] | None = field(default=None, repr=False)
     passed: tuple[int, ...] = ()
+    check: Callable[[], None] | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)

@@ -250,6 +250,8 @@ class Transport:
         context: ssl.SSLContext | bool = True
         if self._tls is not None:
             context = await self._tls.get(credential.certificate or self._own_pair)
+        if request.check is not None:
+            request.check()
         response = await session.request(
             request.method,
             URL(url, encoded=True),

@@ -20,20 +20,19 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import structlog
 
 from eso_core.aio import Clock, TaskScope
 from eso_core.client import Client
-from eso_core.events import Recorder
 from eso_core.manager.options import LeaderElectionOptions
 from eso_core.meta import JsonObject, ObjectKey, format_micro_time
 from eso_core.meta.errors import AlreadyExists, ApiError, ConfigError, Conflict, Forbidden, NotFound, TransportError
 from eso_core.meta.wellknown import LEASE
 from eso_core.metrics import RuntimeMetrics
 
-__all__ = ["LeaderElector", "LeaseClient", "lease_client"]
+__all__ = ["LeaderElector", "LeaseClient", "LeaseRecorder", "lease_client"]
 
 _log = structlog.get_logger("eso_core.manager")
 
@@ -44,6 +43,12 @@ _RULE = (
     '  resources: ["leases"]\n'
     '  verbs: ["get", "list", "watch", "create", "update", "patch"]'
 )
+
+
+class LeaseRecorder(Protocol):
+    """Records events; an `eso_core.events.Recorder` is one."""
+
+    def event(self, subject: JsonObject, event_type: Literal["Normal"], reason: str, message: str) -> None: ...
 
 
 class LeaseClient(Protocol):
@@ -96,6 +101,7 @@ class LeaderElector:
         on_started: awaited when this process has become the leader.
         on_lost: called when it is the leader no more and did not resign; elected work must stop at once.
         on_new_leader: told each new leader's identity.
+        alive: whether the work that the lease is for still runs; a lease of what hangs is not renewed.
         draw: uniform in [0, 1), for the jitter.
     """
 
@@ -106,10 +112,11 @@ class LeaderElector:
         clock: Clock,
         *,
         metrics: RuntimeMetrics,
-        recorder: Recorder | None = None,
+        recorder: LeaseRecorder | None = None,
         on_started: Callable[[], Awaitable[None]],
         on_lost: Callable[[], None],
         on_new_leader: Callable[[str], None] | None = None,
+        alive: Callable[[], bool] = lambda: True,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._options = options
@@ -119,6 +126,7 @@ class LeaderElector:
         self._on_started = on_started
         self._on_lost = on_lost
         self._on_new_leader = on_new_leader
+        self._alive = alive
         self._draw = draw
         self.identity = options.identity or f"{socket.gethostname()}_{uuid.uuid4()}"
         self._status = metrics.leader_status.labels(options.name)
@@ -130,6 +138,7 @@ class LeaderElector:
         self._renewed_at = 0.0
         self._leading = False
         self._resigned = False
+        self._has_lost = False
         self._reported_leader = ""
         self._wake = asyncio.Event()
         self._forbidden_reported = False
@@ -138,6 +147,11 @@ class LeaderElector:
     def is_leader(self) -> bool:
         """Whether this process holds the lease and may act on it, by the clock and not by the last answer."""
         return self._leading and self._clock.monotonic() < self._renewed_at + self._options.renew_deadline
+
+    @property
+    def expired(self) -> bool:
+        """Whether this process led, and did not give the lease back, but may not act on it any more."""
+        return self._has_lost or (self._leading and not self.is_leader)
 
     @property
     def leader(self) -> str:
@@ -161,6 +175,12 @@ class LeaderElector:
 
     async def run(self) -> None:
         """Competes, leads, and returns when leadership was lost (after `on_lost`)."""
+        try:
+            await self._run()
+        finally:
+            await self._client.aclose()
+
+    async def _run(self) -> None:
         async with TaskScope("leader election") as scope:
             if self._options.watch_lease:
                 scope.spawn(self._watch(), name="lease watch")
@@ -209,6 +229,9 @@ class LeaderElector:
         while not self._resigned:
             await self._clock.sleep(self._options.retry_period)
             while not self._resigned:
+                if not self._alive():
+                    _log.error("the main loop hangs: giving the leadership up", lease=str(self._client.key))
+                    return
                 remaining = self._renewed_at + self._options.renew_deadline - self._clock.monotonic()
                 if remaining <= 0:
                     return
@@ -235,6 +258,7 @@ class LeaderElector:
         if not self._leading:
             return
         self._leading = False
+        self._has_lost = True
         self._status.set(0)
         self._event("stopped leading")
         _log.error("leadership lost", lease=str(self._client.key), identity=self.identity)
@@ -445,13 +469,15 @@ class _ClientLease:
         await self._client.aclose()
 
 
-def lease_client(client: Client, user_agent: str, options: LeaderElectionOptions) -> LeaseClient:
+def lease_client(
+    client: Client, user_agent: str, options: LeaderElectionOptions, *, clock: Clock | None = None
+) -> LeaseClient:
     """Access to the Lease of `options` through a new client with the configuration of `client`.
 
     Raises:
         ConfigError: no namespace is given and this process does not run in a pod.
     """
-    own = Client(client.config, clock=client.clock, user_agent=f"{user_agent}/leader-election")
+    own = Client(client.config, clock=clock or client.clock, user_agent=f"{user_agent}/leader-election")
     return _ClientLease(own, ObjectKey(options.namespace or _own_namespace(), options.name))
 
 

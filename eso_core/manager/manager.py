@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import ssl
-from collections.abc import Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,7 @@ from eso_core.events import CoreCorrelator, EventSink, Recorder, RecorderV1, Ser
 from eso_core.log import keep_locals_out
 from eso_core.manager.debug import debug_server
 from eso_core.manager.eventwriter import ClientEventWriter
+from eso_core.manager.fence import fence
 from eso_core.manager.groups import Group
 from eso_core.manager.health import HealthCheck, HealthChecks
 from eso_core.manager.leader import LeaderElector, lease_client
@@ -49,6 +50,7 @@ from eso_core.meta.errors import LeaderElectionLost, ManagerError
 from eso_core.metrics import RuntimeMetrics, new_registry
 
 if TYPE_CHECKING:
+    from eso_core.manager.electionthread import ElectionThread
     from eso_core.webhook import WebhookServer
 
 __all__ = ["Manager"]
@@ -102,6 +104,10 @@ class Manager:
             if isinstance(target, ClientConfig)
             else target
         )
+        self._base = self.api
+        self._leadership = _Leadership()
+        if self.options.leader_election is not None:
+            self.api = self.api.with_interceptor(fence(self._leadership.expired))
         self.cache = Cache(
             ClientSources(self.api),
             self.clock,
@@ -124,7 +130,7 @@ class Manager:
         self._state = "new"
         self._lost = False
         self._elector: LeaderElector | None = None
-        self._leadership = _Leadership()
+        self._election_thread: ElectionThread | None = None
         self._servers = self._group("servers")
         self._webhooks = self._group("webhooks")
         self._caches = self._group("caches")
@@ -357,22 +363,49 @@ class Manager:
         if election is None:
             await self._elected.start()
             return
-        self._elector = LeaderElector(
-            election,
-            lease_client(self.api, self._user_agent, election),
-            self.clock,
-            metrics=self.metrics,
-            recorder=self.recorder(election.name),
-            on_started=self._won,
-            on_lost=self._lost_leadership,
-        )
+        run: Coroutine[Any, Any, None]
+        if election.own_thread:
+            from eso_core.manager.electionthread import ElectionThread
+
+            self._election_thread = ElectionThread(
+                election,
+                lease_client(self.api, self._user_agent, election, clock=SystemClock()),
+                metrics=self.metrics,
+                recorder=self.recorder(election.name),
+                on_started=self._won,
+                on_lost=self._lost_leadership,
+                on_new_leader=election.on_new_leader,
+            )
+            self._elector = self._election_thread.elector
+            run = self._election_thread.run()
+        else:
+            self._elector = LeaderElector(
+                election,
+                lease_client(self.api, self._user_agent, election),
+                self.clock,
+                metrics=self.metrics,
+                recorder=self.recorder(election.name),
+                on_started=self._won,
+                on_lost=self._lost_leadership,
+                on_new_leader=election.on_new_leader,
+            )
+            run = self._elector.run()
         self._leadership.elector = self._elector
         await self._election.start()
-        self._election.spawn(self._elector.run(), name="leader election")
+        self._election.spawn(run, name="leader election")
 
     async def _won(self) -> None:
-        if not self._stopping.is_set():
-            await self._elected.start()
+        if self._stopping.is_set():
+            return
+        await self._elected.start()
+        election = self.options.leader_election
+        if election is not None and election.on_started is not None:
+            self._elected.spawn(self._lead(election.on_started), name="on_started")
+
+    @staticmethod
+    async def _lead(work: Callable[[TaskScope], Awaitable[None]]) -> None:
+        async with TaskScope("leading") as scope:
+            await work(scope)
 
     def _lost_leadership(self) -> None:
         self._lost = True
@@ -397,14 +430,23 @@ class Manager:
                 await group.stop(drain=left, grace=min(_GRACE, max(_HARD_GRACE, left)))
         if self._elector is not None and not self._lost:
             with suppress(TimeoutError):
-                await self._elector.resign()
+                await (self._election_thread or self._elector).resign()
         await self._election.stop(drain=0, grace=_HARD_GRACE)
+        self._tell_stopped()
         if self._events.running:
             if not await self._sink.flush():
                 _log.warning("events left unwritten", count=len(self._sink))
             await self._events.stop(drain=0, grace=_HARD_GRACE)
         if self._owns_client:
-            await self.api.aclose()
+            await self._base.aclose()
+
+    def _tell_stopped(self) -> None:
+        election = self.options.leader_election
+        if election is not None and election.on_stopped is not None:
+            try:
+                election.on_stopped()
+            except Exception as error:
+                self._fail("on_stopped", error)
 
     # -- inside --------------------------------------------------------------------------------------------------
 
@@ -456,6 +498,10 @@ class _Leadership:
 
     def __init__(self) -> None:
         self.elector: LeaderElector | None = None
+
+    def expired(self) -> bool:
+        """Whether this process led and may not write any more."""
+        return self.elector is not None and self.elector.expired
 
     def token(self) -> FencingToken | None:
         elector = self.elector

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+from eso_core.aio import TaskScope
 from eso_core.cache import CacheScopes, Settings
 from eso_core.events import SinkOptions
 
@@ -25,6 +26,11 @@ class LeaderElectionOptions:
         release_on_cancel: hand over at once at a clean stop.
         watch_lease: followers also watch the lease, so that a release is noticed at once.
         labels: put on the Lease.
+        own_thread: renew on a thread with a loop of its own, so that a callback that stalls the main loop does not cost the
+            lease; one that stalls it for `renew_deadline` still does. Uses the system's clock.
+        on_started: runs while this process leads, and is cancelled when it does not any more; gets a scope for tasks.
+        on_stopped: called when the manager stops, also in a process that never led.
+        on_new_leader: told the identity of each new leader.
 
     Raises:
         ValueError: unless lease_duration > renew_deadline > 1.2 * retry_period > 0 and all are at least 1 s.
@@ -39,6 +45,10 @@ class LeaderElectionOptions:
     release_on_cancel: bool = True
     watch_lease: bool = True
     labels: dict[str, str] = field(default_factory=dict)
+    own_thread: bool = False
+    on_started: Callable[[TaskScope], Awaitable[None]] | None = None
+    on_stopped: Callable[[], None] | None = None
+    on_new_leader: Callable[[str], None] | None = None
 
     def __post_init__(self) -> None:
         if not self.name:

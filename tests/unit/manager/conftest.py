@@ -42,6 +42,9 @@ class FakeApi:
         self.created: list[dict[str, Any]] = []
         self.closed = False
 
+    def with_interceptor(self, interceptor: Any) -> FakeApi:
+        return self
+
     def server(self, kind: Any) -> Any:
         gvk = kind if isinstance(kind, tuple) else kind.gvk
         if gvk[2] not in self.servers:
