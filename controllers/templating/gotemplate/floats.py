@@ -54,16 +54,15 @@ def _hex_form(value: float, precision: int) -> str:
 def _binary_form(value: float) -> str:
     if value == 0:
         return "0p-1074"
-    fraction, exponent = math.frexp(value)
-    exponent = max(exponent - 53, -1074)
-    return f"{int(math.ldexp(value, -exponent)) if exponent > -1000 else int(math.ldexp(fraction, 53)) >> 0}p{exponent:+d}"
+    exponent = max(math.frexp(value)[1] - 53, -1074)
+    return f"{int(math.ldexp(value, -exponent))}p{exponent:+d}"
 
 
 def _shortest(magnitude: float, verb: str) -> str:
     digits, place = decimal_digits(magnitude)
     if verb in "fF":
         return _plain_form(digits, place)
-    if verb in "eE" or place - 1 < -4 or place - 1 >= max(21 if verb == "j" else 6, 0):
+    if verb in "eE" or not -4 < place < 7:
         return _exponent_form(digits, place - 1, "E" if verb in "EG" else "e")
     return _plain_form(digits, place)
 
@@ -90,7 +89,6 @@ def format_verb(value: float, verb: str, precision: int = -1) -> str:
 
 def format_float(value: float) -> bytes:
     """A float as `%v` prints it."""
-    if value == int(value) if -1e6 < value < 1e6 else False:
-        text = repr(value)
-        return text[:-2].encode()
+    if -1e6 < value < 1e6 and value.is_integer():
+        return repr(value)[:-2].encode()
     return format_verb(value, "g").encode()
