@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from eso_core.metrics.rest import RestMetrics
+    from eso_core.tracing import Tracer
 
 __all__ = ["Connection", "FieldValidation"]
 
@@ -55,6 +56,7 @@ class Connection:
         on_warning: Takes the server's warnings instead of the log.
         retry: How often and how fast requests are repeated.
         environ: Where to look for proxies; the process's environment by default.
+        tracer: Makes a span of each request.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Connection:
         on_warning: WarningHandler | None = None,
         retry: RetryPolicy | None = None,
         environ: Mapping[str, str] | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.config = config
         self.clock: Clock = clock if clock is not None else SystemClock()
@@ -82,6 +85,7 @@ class Connection:
             on_warning=on_warning,
             retry=retry,
             environ=environ,
+            tracer=tracer,
         )
         self._send: Send = self._transport.send
         self.mapper = RESTMapper(self._transport.send, self.clock)

@@ -51,6 +51,7 @@ from eso_core.meta.errors import (
 
 if TYPE_CHECKING:
     from eso_core.metrics.rest import RestMetrics
+    from eso_core.tracing import Attribute, Tracer
 
 __all__ = ["RetryPolicy", "Transport"]
 
@@ -93,9 +94,11 @@ class Transport:
         on_warning: WarningHandler | None = None,
         retry: RetryPolicy | None = None,
         environ: Mapping[str, str] | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.config = config
         self.clock = clock
+        self._tracer = tracer
         self.host = urlsplit(config.server).netloc
         self._metrics = metrics
         self._on_warning: WarningHandler = on_warning if on_warning is not None else WarningLog()
@@ -123,6 +126,19 @@ class Transport:
             TransportError: There was no answer.
             ConfigError: The credentials or certificates cannot be had.
         """
+        if self._tracer is not None:
+            about: dict[str, Attribute] = {
+                "http.request.method": request.method,
+                "url.path": request.path,
+                "server.address": self.host,
+            }
+            with self._tracer.span(f"{request.method} {request.kind or request.path}", about) as span:
+                response = await self._send(request)
+                span.set("http.response.status_code", response.status)
+                return response
+        return await self._send(request)
+
+    async def _send(self, request: ApiRequest) -> ApiResponse:
         limit = self.config.request_timeout if request.timeout is None else request.timeout
         deadline = self.clock.monotonic() + limit if limit else float("inf")
         progress = _Progress()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from eso_core.cache.client import CachedClient
     from eso_core.client import Client
     from eso_core.events import Recorder
+    from eso_core.tracing import Tracer
 
 __all__ = ["Context", "Environment", "FencingToken", "current_context"]
 
@@ -47,6 +48,7 @@ class Environment:
         recorder: records events about objects.
         clock: time and waiting.
         fencing: the token of this process's leadership; None where there is no election.
+        tracer: makes spans of reconciles and events; None for none.
     """
 
     client: CachedClient
@@ -55,6 +57,7 @@ class Environment:
     recorder: Recorder
     clock: Clock
     fencing: Callable[[], FencingToken | None] = _no_token
+    tracer: Tracer | None = None
 
 
 @dataclass(frozen=True, slots=True)

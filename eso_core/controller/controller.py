@@ -17,7 +17,7 @@ import asyncio
 import inspect
 import sys
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
 import structlog
@@ -36,7 +36,9 @@ from eso_core.controller.stacks import task_stack
 from eso_core.meta import GVK, ObjectKey
 from eso_core.meta.errors import Conflict, NotFound, SyncTimeout
 from eso_core.metrics import RuntimeMetrics
+from eso_core.metrics.controller import ResultLabel
 from eso_core.queue import Taken, WorkQueue
+from eso_core.tracing import Attribute, Tracer
 
 __all__ = ["Controller", "Reconcile"]
 
@@ -114,6 +116,9 @@ class Controller:
         self._scope: TaskScope | None = None
         self._guard = HotLoopGuard(self.options.hot_loop_runs)
         self._sources_started = False
+        #: Makes spans; None for none.
+        self.tracer = environment.tracer
+        self._origins: dict[Request, object] = {}
 
     def __repr__(self) -> str:
         return f"Controller({self.name}, {self.queue.statistics()})"
@@ -136,6 +141,10 @@ class Controller:
 
     def add(self, request: Request, *, priority: int = 0) -> None:
         """Enqueues a key."""
+        if self.tracer is not None:
+            origin = self.tracer.here()
+            if origin is not None:
+                self._origins[request] = origin
         self.queue.add(request, priority=priority)
 
     def primary_changed(self, event: Event) -> None:
@@ -239,8 +248,10 @@ class Controller:
                 wait = guard.delay(taken.key, taken.started)
                 if wait > 0:
                     queue.add_after(taken.key, wait, priority=taken.priority)
-                else:
+                elif self.tracer is None:
                     await self._run(taken)
+                else:
+                    await self._traced(self.tracer, taken)
             finally:
                 queue.done(taken.key)
             # Keys that are handled without waiting would otherwise keep the loop from its sockets and timers.
@@ -248,7 +259,24 @@ class Controller:
 
     # -- one reconcile -------------------------------------------------------------------------------------------
 
-    async def _run(self, taken: Taken[Request]) -> None:
+    async def _traced(self, tracer: Tracer, taken: Taken[Request]) -> None:
+        request = taken.key
+        attributes: dict[str, Attribute] = {
+            "k8s.namespace.name": request.namespace,
+            "k8s.object.name": request.name,
+            "eso_core.attempt": self.queue.failures(request) + 1,
+            "eso_core.priority": taken.priority,
+            "eso_core.queue_wait": taken.started - taken.ready_since,
+        }
+        with tracer.span(f"reconcile {self.name}", attributes, link=self._origins.pop(request, None)) as span:
+            result, error = await self._run(taken, tracer.exemplar())
+            span.set("eso_core.result", result)
+            if error is not None:
+                span.fail(error)
+
+    async def _run(
+        self, taken: Taken[Request], exemplar: Mapping[str, str] | None = None
+    ) -> tuple[ResultLabel, BaseException | None]:
         request = taken.key
         metrics = self._metrics
         timeout = self.options.reconcile_timeout
@@ -284,18 +312,18 @@ class Controller:
             else:
                 result = await self._limited(ctx, request, timeout)
         except Exception as error:
-            self._failed(taken, error)
+            return self._failed(taken, error), error
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
             # Something the reconcile awaited was cancelled, not the reconcile.
-            self._failed(taken, error)
+            return self._failed(taken, error), error
         else:
-            self._succeeded(taken, result)
+            return self._succeeded(taken, result), None
         finally:
             metrics.active_workers.dec()
-            metrics.time.observe(self.clock.monotonic() - started)
+            metrics.time.observe(self.clock.monotonic() - started, exemplar)
 
     async def _limited(self, ctx: Context, request: Request, timeout: float) -> Result | None:
         # What `clock.timeout` does, at a fifth of its price: the limit is set for each run and hardly ever reached.
@@ -339,45 +367,45 @@ class Controller:
             "reconcile ignores its cancellation", controller=self.name, request=str(request), stack=task_stack(task)
         )
 
-    def _succeeded(self, taken: Taken[Request], result: Result | None) -> None:
+    def _succeeded(self, taken: Taken[Request], result: Result | None) -> ResultLabel:
         queue, metrics, request = self.queue, self._metrics, taken.key
         if result is None:
             result = _NOTHING
         elif type(result) is not Result:
-            self._failed(taken, TypeError(f"reconcile returned {type(result).__name__}, not a Result or None"))
-            return
+            return self._failed(taken, TypeError(f"reconcile returned {type(result).__name__}, not a Result or None"))
         priority = taken.priority if result.priority is None else result.priority
         after = result.requeue_after
         if after is not None and after > 0:
             queue.forget(request)
             queue.add_after(request, after, priority=priority)
-            metrics.results["requeue_after"].inc()
+            outcome: ResultLabel = "requeue_after"
         elif result.requeue:
             queue.add_rate_limited(request, priority=priority)
-            metrics.results["requeue"].inc()
+            outcome = "requeue"
         else:
             queue.forget(request)
-            metrics.results["success"].inc()
+            outcome = "success"
+        metrics.results[outcome].inc()
         if self._guard.ran(request, self.clock.monotonic()):
             self._report_loop(request)
+        return outcome
 
-    def _failed(self, taken: Taken[Request], error: BaseException) -> None:
+    def _failed(self, taken: Taken[Request], error: BaseException) -> ResultLabel:
         queue, metrics, request = self.queue, self._metrics, taken.key
         if isinstance(error, StaleCache):
             queue.add_after(request, _STALE_DELAY, priority=taken.priority)
             metrics.results["requeue"].inc()
-            return
+            return "requeue"
         if isinstance(error, NotFound) and self._is_about(error, request):
             # The request's own object is gone: there is nothing left to do for it.
-            self._succeeded(taken, None)
-            return
+            return self._succeeded(taken, None)
         metrics.results["error"].inc()
         metrics.errors.inc()
         if isinstance(error, TerminalError):
             metrics.terminal_errors.inc()
             queue.forget(request)
             self._say(_log.error, "Reconciler error", exc_info=error, terminal=True)
-            return
+            return "error"
         if isinstance(error, _PROGRAMMING_ERRORS):
             metrics.panics.inc()
             if not self.options.recover_panic:
@@ -391,6 +419,7 @@ class Controller:
             self._say(_log.info, "Reconciler error", error=f"{type(error).__name__}: {error}", attempt=failures + 1)
         else:
             self._say(_log.error, "Reconciler error", exc_info=error)
+        return "error"
 
     def _is_about(self, error: NotFound, request: Request) -> bool:
         """Whether a 404 says that the request's object does not exist, as opposed to another one, or its kind."""

@@ -16,6 +16,7 @@ from eso_core.controller.event import Event, EventKind
 from eso_core.controller.handlers import Enqueue, Handler
 from eso_core.controller.predicates import Predicate
 from eso_core.controller.result import Request
+from eso_core.tracing import Attribute, Tracer
 
 __all__ = ["Channel", "EventSource", "Func", "KindSource", "Ticker"]
 
@@ -88,7 +89,22 @@ class KindSource:
         if skipping:
             echoes.follow(gvk)
 
+        tracer: Tracer | None = getattr(enqueue, "tracer", None)
+
         def listen(change: Change) -> Awaitable[None] | None:
+            if tracer is None:
+                return handle(change)
+            key = change.object.key
+            about: dict[str, Attribute] = {
+                "k8s.namespace.name": key.namespace,
+                "k8s.object.name": key.name,
+                "k8s.object.resource_version": change.object.resource_version,
+                "eso_core.event": change.type.value,
+            }
+            with tracer.span(f"event {gvk.kind}", about):
+                return handle(change)
+
+        def handle(change: Change) -> Awaitable[None] | None:
             if skipping and echoes.is_echo(gvk, change):
                 return None
             event = _event_of(change)

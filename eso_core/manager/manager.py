@@ -51,6 +51,7 @@ from eso_core.metrics import RuntimeMetrics, new_registry
 
 if TYPE_CHECKING:
     from eso_core.manager.electionthread import ElectionThread
+    from eso_core.tracing import Tracer
     from eso_core.webhook import WebhookServer
 
 __all__ = ["Manager"]
@@ -75,6 +76,7 @@ class Manager:
         registry: where metrics go; one of its own by default.
         options: how it runs.
         user_agent: program name and version for the client it makes.
+        tracer: makes spans of reconciles, and of the requests of the client it makes.
 
     Attributes:
         client: reads from the cache and writes to the server; waits for own writes before reading.
@@ -92,15 +94,17 @@ class Manager:
         registry: CollectorRegistry | None = None,
         options: ManagerOptions | None = None,
         user_agent: str = "eso-core",
+        tracer: Tracer | None = None,
     ) -> None:
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.options = options or ManagerOptions()
         self.registry = registry if registry is not None else new_registry()
         self.metrics = RuntimeMetrics(self.registry)
         self._user_agent = user_agent
+        self._tracer = tracer
         self._owns_client = isinstance(target, ClientConfig)
         self.api: Client = (
-            Client(target, clock=self.clock, user_agent=user_agent, metrics=self.registry)
+            Client(target, clock=self.clock, user_agent=user_agent, metrics=self.registry, tracer=tracer)
             if isinstance(target, ClientConfig)
             else target
         )
@@ -157,7 +161,9 @@ class Manager:
 
     def environment(self, recorder: Recorder) -> Environment:
         """What the contexts of a controller share."""
-        return Environment(self.client, self.api, self.cache, recorder, self.clock, self._leadership.token)
+        return Environment(
+            self.client, self.api, self.cache, recorder, self.clock, self._leadership.token, self._tracer
+        )
 
     def recorder(self, component: str) -> Recorder:
         """A recorder of core/v1 events whose source is `component`."""

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
-from prometheus_client.samples import Sample
+from prometheus_client.samples import Exemplar, Sample
 from prometheus_client.utils import floatToGoString
 
 __all__ = ["Counter", "CounterChild", "Gauge", "GaugeChild", "Histogram", "HistogramChild", "go_float"]
@@ -71,14 +71,23 @@ class GaugeChild:
 class HistogramChild:
     """One histogram series."""
 
-    __slots__ = ("_bounds", "counts", "sum")
+    __slots__ = ("_bounds", "counts", "exemplars", "sum")
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self._bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
         self.sum = 0.0
+        self.exemplars: dict[int, Exemplar] = {}
 
-    def observe(self, value: float) -> None:
+    def observe(self, value: float, exemplar: Mapping[str, str] | None = None) -> None:
+        """Counts a value.
+
+        Args:
+            value: in the unit of the family.
+            exemplar: labels that lead to an example, such as `trace_id`; the last one of each bucket is shown.
+        """
+        if exemplar is not None:
+            self.exemplars[bisect_left(self._bounds, value)] = Exemplar(dict(exemplar), value)
         self.counts[bisect_left(self._bounds, value)] += 1
         self.sum += value
 
@@ -208,8 +217,10 @@ class Histogram(_Family[HistogramChild]):
 
     def _samples(self, child: HistogramChild, labels: dict[str, str]) -> Iterator[Sample]:
         total = 0
-        for bound, count in zip(self._bound_labels, list(child.counts), strict=True):
+        for bucket, (bound, count) in enumerate(zip(self._bound_labels, list(child.counts), strict=True)):
             total += count
-            yield Sample(self.name + "_bucket", {**labels, "le": bound}, float(total))
+            yield Sample(
+                self.name + "_bucket", {**labels, "le": bound}, float(total), None, child.exemplars.get(bucket)
+            )
         yield Sample(self.name + "_count", labels, float(total))
         yield Sample(self.name + "_sum", labels, child.sum)
