@@ -88,7 +88,11 @@ def _of(source: str) -> str:
 
 
 async def load_config(
-    kubeconfig: str | None = None, context: str | None = None, *, environ: Mapping[str, str] | None = None
+    kubeconfig: str | None = None,
+    context: str | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    write_back: bool = False,
 ) -> ClientConfig:
     """Finds the configuration.
 
@@ -99,30 +103,32 @@ async def load_config(
         kubeconfig: Path of a file, or several joined like ``KUBECONFIG``.
         context: A context of the file instead of its current one.
         environ: Environment to read; the process's by default.
+        write_back: Write renewed OIDC tokens into the file they came from, as kubectl does.
 
     Raises:
         ConfigError: Nothing was found, or what was found cannot be used.
     """
     env = os.environ if environ is None else environ
-    return await asyncio.to_thread(_load, kubeconfig, context, env)
+    return await asyncio.to_thread(_load, kubeconfig, context, env, write_back)
 
 
-def _load(kubeconfig: str | None, context: str | None, env: Mapping[str, str]) -> ClientConfig:
+def _load(kubeconfig: str | None, context: str | None, env: Mapping[str, str], write_back: bool) -> ClientConfig:
     from eso_core.client.kubeconfig import from_files
 
     if kubeconfig:
         paths = [Path(p).expanduser() for p in kubeconfig.split(os.pathsep) if p]
-        return from_files(paths, context, missing_ok=len(paths) > 1)
+        return from_files(paths, context, missing_ok=len(paths) > 1, write_back=write_back)
     listed = env.get("KUBECONFIG", "")
     if listed:
-        return from_files([Path(p).expanduser() for p in listed.split(os.pathsep) if p], context, missing_ok=True)
+        paths = [Path(p).expanduser() for p in listed.split(os.pathsep) if p]
+        return from_files(paths, context, missing_ok=True, write_back=write_back)
     if env.get("KUBERNETES_SERVICE_HOST") and Path(SERVICE_ACCOUNT_DIR, "token").exists():
         if context:
             raise ConfigError(f"choosing context {context!r}: in a pod there is no kubeconfig: pass --kubeconfig")
         return in_cluster_config(env)
     home = Path(env.get("HOME") or Path.home(), ".kube", "config")
     if home.exists():
-        return from_files([home], context, missing_ok=False)
+        return from_files([home], context, missing_ok=False, write_back=write_back)
     raise ConfigError(
         f"looking for a cluster: no kubeconfig given, KUBECONFIG is not set, not in a pod, and {home} does not exist: "
         "pass --kubeconfig or set KUBECONFIG"

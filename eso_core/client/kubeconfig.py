@@ -15,6 +15,7 @@ from eso_core.client.credentials import Anonymous, BasicAuth, Credentials, FileT
 from eso_core.client.execplugin import ExecCredentials, ExecSpec
 from eso_core.client.oidc import OidcCredentials
 from eso_core.client.tls import Pem
+from eso_core.client.writeback import KubeconfigTokens
 from eso_core.meta.errors import ConfigError
 from eso_core.meta.gvk import JsonObject
 
@@ -28,18 +29,22 @@ _PATH_FIELDS = {
 }
 
 
-def from_files(paths: Sequence[Path], context: str | None = None, *, missing_ok: bool) -> ClientConfig:
+def from_files(
+    paths: Sequence[Path], context: str | None = None, *, missing_ok: bool, write_back: bool = False
+) -> ClientConfig:
     """Reads and merges files, then builds the configuration. Does file I/O.
 
     Args:
         paths: In order of precedence.
         context: Instead of the current one.
         missing_ok: Files that do not exist are skipped, as long as one does.
+        write_back: Renewed OIDC tokens go into the file that defines their user.
 
     Raises:
         ConfigError: No file, no YAML, or a configuration that cannot be used.
     """
     documents: list[JsonObject] = []
+    read: list[Path] = []
     for path in paths:
         try:
             text = path.read_text("utf-8")
@@ -50,10 +55,22 @@ def from_files(paths: Sequence[Path], context: str | None = None, *, missing_ok:
         except (OSError, UnicodeDecodeError) as exc:
             raise ConfigError(f"reading kubeconfig {path}: {exc}: check the file") from exc
         documents.append(_parse(text, path))
+        read.append(path)
     names = ", ".join(str(p) for p in paths)
     if not documents:
         raise ConfigError(f"reading kubeconfig {names}: none of the files exists: check KUBECONFIG")
-    return config_from_kubeconfig(merge(documents), context, source=f"kubeconfig {names}")
+    merged = merge(documents)
+    config = config_from_kubeconfig(merged, context, source=f"kubeconfig {names}")
+    if write_back and isinstance(config.credentials, OidcCredentials):
+        chosen = context or merged["current-context"]
+        user = _named(merged, "contexts", "context", "kubeconfig")[chosen]["user"]
+        origin = next(
+            path
+            for path, document in zip(read, documents, strict=True)
+            if any(entry["name"] == user for entry in document.get("users") or ())
+        )
+        config.credentials.write_back = KubeconfigTokens(origin, user)
+    return config
 
 
 def merge(documents: Sequence[JsonObject]) -> JsonObject:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
+import logging
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,10 +14,13 @@ import msgspec
 from eso_core.aio import Clock, SingleFlight
 from eso_core.client.credentials import Credential, bearer, jwt_expiry
 from eso_core.client.tls import Pem, make_context
+from eso_core.client.writeback import KubeconfigTokens
 from eso_core.meta.errors import ConfigError
 from eso_core.meta.gvk import JsonObject
 
 __all__ = ["OidcCredentials", "OidcSettings"]
+
+_log = logging.getLogger("eso_core.client")
 
 _LEEWAY_SECONDS = 10.0
 _REQUEST_SECONDS = 30.0
@@ -35,10 +40,15 @@ class OidcSettings:
 
 
 class OidcCredentials:
-    """Sends the ID token; gets a new one when it is about to expire or after a 401. New tokens are not written back."""
+    """Sends the ID token; gets a new one when it is about to expire or after a 401.
+
+    Attributes:
+        write_back: where new tokens are kept for other programs; None keeps them in memory only.
+    """
 
     def __init__(self, settings: OidcSettings) -> None:
         self.settings = settings
+        self.write_back: KubeconfigTokens | None = None
         self._refresh_token = settings.refresh_token
         self._credential: Credential | None = None
         self._expires: datetime | None = None
@@ -121,7 +131,14 @@ class OidcCredentials:
         if not token:
             raise ConfigError(f"{doing}: the provider answered {status} without an id_token: log in again")
         self._refresh_token = _field(body, "refresh_token") or self._refresh_token
-        return self._keep(token)
+        credential = self._keep(token)
+        if self.write_back is not None:
+            try:
+                await asyncio.to_thread(self.write_back.write, token, self._refresh_token)
+            except ConfigError as exc:
+                # The tokens work all the same; the next program has to log in again.
+                _log.warning("%s", exc)
+        return credential
 
     def _keep(self, token: str) -> Credential:
         self._expires = jwt_expiry(token)

@@ -37,6 +37,7 @@ from eso_core.client.limiter import TokenBucket
 from eso_core.client.proxies import proxy_for
 from eso_core.client.request import ApiRequest, ApiResponse, after_tries
 from eso_core.client.server_warnings import WarningHandler, WarningLog, parse_warning
+from eso_core.client.sessions import Sessions
 from eso_core.client.tls import CertificatePair, TlsContexts
 from eso_core.meta.errors import (
     ApiError,
@@ -114,8 +115,8 @@ class Transport:
         if config.client_cert is not None and config.client_key is not None:
             self._own_pair = CertificatePair(config.client_cert, config.client_key)
         self._base_headers = CIMultiDict([("User-Agent", user_agent), *_impersonation_headers(config)])
-        self._requests: aiohttp.ClientSession | None = None
-        self._watches: aiohttp.ClientSession | None = None
+        self._requests = Sessions(lambda: self._new_session(config.max_connections))
+        self._watches = Sessions(lambda: self._new_session(0))
         self._closed = False
 
     async def send(self, request: ApiRequest) -> ApiResponse:
@@ -186,17 +187,22 @@ class Transport:
         code: int | str = "<error>"
         received = 0
         try:
-            response = await self._open(self._request_session(), request, credential)
-            try:
-                body = await response.read()
-            except BaseException:
-                response.close()
-                raise
+            with self._requests.use() as session:
+                response = await self._open(session.http, request, credential)
+                try:
+                    body = await response.read()
+                except BaseException:
+                    response.close()
+                    raise
+            self._requests.connected()
             code = response.status
             received = len(body)
             return ApiResponse(response.status, response.headers, body)
         except _LOST as exc:
-            raise translate(exc, request.method, request.path, self.config.server) from exc
+            lost = translate(exc, request.method, request.path, self.config.server)
+            if isinstance(lost, ConnectError):
+                await self._requests.failed()
+            raise lost from exc
         finally:
             self._observe(request, code, started, received)
 
@@ -219,7 +225,10 @@ class Transport:
                     started = self.clock.monotonic()
                     code: int | str = "<error>"
                     try:
-                        response = await self._open(self._watch_session(), request, credential)
+                        with self._watches.use() as session:
+                            response = await self._open(session.http, request, credential)
+                            session.streams.add(response)
+                        self._watches.connected()
                         code = response.status
                         if code == 200:
                             return response
@@ -228,7 +237,10 @@ class Transport:
                         finally:
                             response.close()
                     except _LOST as exc:
-                        raise translate(exc, request.method, request.path, self.config.server) from exc
+                        lost = translate(exc, request.method, request.path, self.config.server)
+                        if isinstance(lost, ConnectError):
+                            await self._watches.failed()
+                        raise lost from exc
                     finally:
                         self._observe(request, code, started, 0)
                     if code == 401 and not renewed:
@@ -327,16 +339,6 @@ class Transport:
         if self._metrics is not None:
             self._metrics.retried(code, request.method, self.host)
 
-    def _request_session(self) -> aiohttp.ClientSession:
-        if self._requests is None:
-            self._requests = self._new_session(self.config.max_connections)
-        return self._requests
-
-    def _watch_session(self) -> aiohttp.ClientSession:
-        if self._watches is None:
-            self._watches = self._new_session(0)
-        return self._watches
-
     def _new_session(self, limit: int) -> aiohttp.ClientSession:
         if self._closed:
             raise ConfigError(f"talking to {self.host}: the client is closed: make a new one")
@@ -361,10 +363,8 @@ class Transport:
     async def aclose(self) -> None:
         """Closes the connections; open streams end with an error."""
         self._closed = True
-        sessions = [s for s in (self._requests, self._watches) if s is not None]
-        self._requests = self._watches = None
-        for session in sessions:
-            await session.close()
+        await self._requests.aclose()
+        await self._watches.aclose()
 
 
 class _Progress:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from prometheus_client import CollectorRegistry
 
 from eso_core.aio import SystemClock
-from eso_core.client import Client, ClientConfig
+from eso_core.client import Client, ClientConfig, load_config
 from eso_core.client.execplugin import ExecCredentials, ExecSpec
 from eso_core.client.oidc import OidcCredentials, OidcSettings
+from eso_core.client.writeback import KubeconfigTokens
 from eso_core.meta.errors import ConfigError
 from eso_core.meta.time import format_time
 from eso_core.testing.clock import FakeClock
@@ -214,6 +217,54 @@ async def test_an_oidc_token_is_renewed_before_it_ends(server) -> None:
     with pytest.raises(ConfigError, match="answered 400 without an id_token: log in again"):
         await credentials.refresh(clock, renewed)
     assert b"refresh_token=r2" in server.seen[3].body
+
+
+@pytest.mark.parametrize("asked", [True, False])
+async def test_renewed_oidc_tokens_are_written_back_only_if_asked(server: Any, tmp_path: Path, asked: bool) -> None:
+    """C-21: into the file that defines the user, in one step, with its mode and everything else in it."""
+    clock = FakeClock()
+    soon, later = jwt(clock.now() + timedelta(seconds=5)), jwt(clock.now() + timedelta(hours=1))
+    server.reply({"token_endpoint": f"{server.url}/token"})
+    server.reply({"id_token": later, "refresh_token": "r2"})
+    provider = {"idp-issuer-url": server.url, "client-id": "c", "id-token": soon, "refresh-token": "r1"}
+    users = [{"name": "u", "user": {"auth-provider": {"name": "oidc", "config": provider}}}]
+    contexts = [{"name": "x", "context": {"cluster": "c", "user": "u"}}]
+    clusters = [{"name": "c", "cluster": {"server": "https://api"}}]
+    first = tmp_path / "first"
+    first.write_text(yaml.safe_dump({"current-context": "x", "contexts": contexts, "clusters": clusters}))
+    second = tmp_path / "second"
+    second.write_text(yaml.safe_dump({"users": users, "preferences": {"colors": True}}))
+    second.chmod(0o600)
+    config = await load_config(f"{first}:{second}", write_back=asked)
+    before = second.read_text()
+    await config.credentials.get(clock)
+    if not asked:
+        assert second.read_text() == before
+        return
+    written = yaml.safe_load(second.read_text())
+    kept = written["users"][0]["user"]["auth-provider"]["config"]
+    assert kept == {**provider, "id-token": later, "refresh-token": "r2"}
+    assert written["preferences"] == {"colors": True}
+    assert second.stat().st_mode & 0o777 == 0o600
+    assert sorted(os.listdir(tmp_path)) == ["first", "second"]
+
+
+async def test_tokens_that_cannot_be_written_back_are_used_all_the_same(
+    server: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The user is gone from the file: one warning, without the token, and nothing changed."""
+    clock = FakeClock()
+    soon, later = jwt(clock.now() + timedelta(seconds=5)), jwt(clock.now() + timedelta(hours=1))
+    server.reply({"token_endpoint": f"{server.url}/token"})
+    server.reply({"id_token": later})
+    path = tmp_path / "config"
+    path.write_text("users: []")
+    credentials = OidcCredentials(OidcSettings(issuer_url=server.url, client_id="c", id_token=soon, refresh_token="r1"))
+    credentials.write_back = KubeconfigTokens(path, "u")
+    assert (await credentials.get(clock)).headers["Authorization"] == f"Bearer {later}"
+    assert path.read_text() == "users: []"
+    assert "user 'u' has no auth-provider there any more" in caplog.text
+    assert later not in caplog.text
 
 
 async def test_an_expired_oidc_token_without_refresh_token_says_log_in() -> None:
