@@ -11,6 +11,15 @@ RUNE_ERROR = 0xFFFD
 _SIMPLE = {7: "\\a", 8: "\\b", 12: "\\f", 10: "\\n", 13: "\\r", 9: "\\t", 11: "\\v"}
 _ESCAPES = {97: 7, 98: 8, 102: 12, 110: 10, 114: 13, 116: 9, 118: 11, 92: 92}
 _PRINTABLE = frozenset("LMNPS")
+# Printable since Unicode 15, which Python 3.11 does not know yet.
+_NEWER = (
+    (0xCF3, 0xCF3), (0xECE, 0xECE), (0x10EFD, 0x10EFF), (0x1123F, 0x11241), (0x11B00, 0x11B09), (0x11F00, 0x11F10),
+    (0x11F12, 0x11F3A), (0x11F3E, 0x11F59), (0x1342F, 0x1342F), (0x13440, 0x13455), (0x1B132, 0x1B132), (0x1B155, 0x1B155),
+    (0x1D2C0, 0x1D2D3), (0x1DF25, 0x1DF2A), (0x1E030, 0x1E06D), (0x1E08F, 0x1E08F), (0x1E4D0, 0x1E4F9), (0x1F6DC, 0x1F6DC),
+    (0x1F774, 0x1F776), (0x1F77B, 0x1F77F), (0x1F7D9, 0x1F7D9), (0x1FA75, 0x1FA77), (0x1FA87, 0x1FA88), (0x1FAAD, 0x1FAAF),
+    (0x1FABB, 0x1FABD), (0x1FABF, 0x1FABF), (0x1FACE, 0x1FACF), (0x1FADA, 0x1FADB), (0x1FAE8, 0x1FAE8), (0x1FAF7, 0x1FAF8),
+    (0x2B739, 0x2B739), (0x31350, 0x323AF),
+)  # fmt: skip
 
 
 def decode_rune(data: bytes, pos: int) -> tuple[int, int]:
@@ -67,7 +76,11 @@ def text(data: bytes) -> str:
 @lru_cache(4096)
 def is_print(rune: int) -> bool:
     """Letters, marks, numbers, punctuation, symbols and the ASCII space."""
-    return rune == 0x20 or (0 <= rune < 0x110000 and unicodedata.category(chr(rune))[0] in _PRINTABLE)
+    if rune == 0x20:
+        return True
+    if not 0 <= rune < 0x110000:
+        return False
+    return unicodedata.category(chr(rune))[0] in _PRINTABLE or any(low <= rune <= high for low, high in _NEWER)
 
 
 def _escaped(rune: int, width: int, raw: bytes, mark: str, ascii_only: bool) -> str:
