@@ -194,6 +194,7 @@ def operator_options(args: argparse.Namespace) -> OperatorOptions:
             lease_duration=args.leader_election_lease_duration,
             renew_deadline=args.leader_election_renew_deadline,
             retry_period=args.leader_election_retry_period,
+            own_thread=True,
         )
     certificates = Path(args.metrics_cert_dir) if args.metrics_cert_dir else None
     return OperatorOptions(

@@ -9,7 +9,7 @@ from eso_core.cache.cache import Cache
 from eso_core.cache.spec import Kind, gvk_of_kind, is_namespaced
 from eso_core.cache.writes import PendingWrite
 from eso_core.client import Client, MergePatch, Subresource
-from eso_core.meta import GVK, ObjectKey, Partial, gvk_of
+from eso_core.meta import GVK, ObjectKey, Partial, gvk_of, mergepatch
 from eso_core.meta.errors import ApiError, TransportError
 
 __all__ = ["CachedClient"]
@@ -64,11 +64,17 @@ class CachedClient:
     async def patch_status(self, kind: Kind, key: tuple[str, str], status: Any, **options: Any) -> Any:
         """Merges `status` (a model or its JSON) into an object's status.
 
-        No resourceVersion goes along: an edit of the spec in the meantime is no conflict.
+        No resourceVersion goes along: an edit of the spec in the meantime is no conflict. Nothing is sent when the cached
+        status says all that already, and no own write on the object is still on its way.
         """
         wanted = (
             status if isinstance(status, Mapping) else status.model_dump(mode="json", by_alias=True, exclude_unset=True)
         )
+        if self.cache.find(kind) is not None and not self.cache.stale(kind, key):
+            entry = self.cache.peek(kind, key)
+            status = (entry.decode().get("status") or {}) if entry is not None else None
+            if status is not None and mergepatch.apply(status, wanted) == status:
+                return await self.cache.get(kind, key)
         return await self.patch(kind, key, MergePatch({"status": wanted}), subresource="status", **options)
 
     async def apply(self, obj: T, owner: str, **options: Any) -> T:

@@ -27,6 +27,9 @@ PropagationPolicy = Literal["Orphan", "Background", "Foreground"]
 _SERVER_FIELDS = ("managedFields", "uid", "creationTimestamp", "generation", "selfLink", "deletionTimestamp")
 
 
+_OWNER_LIMIT = 128  # the API server's
+
+
 @dataclass(frozen=True, slots=True)
 class Preconditions:
     """What must hold for a delete to happen; the server answers 409 otherwise."""
@@ -304,7 +307,10 @@ class Client(Reader):
 
         Raises:
             ApplyConflict: Other managers own fields, and ``force`` is not set.
+            ValueError: ``owner`` cannot be one: use one constant per controller, another for its status.
         """
+        if not owner or len(owner) > _OWNER_LIMIT:
+            raise ValueError(f"applying as {owner!r}: a field owner has 1 to {_OWNER_LIMIT} characters")
         kind, document = _document(obj)
         body = dict(document)
         metadata = {k: v for k, v in (body.get("metadata") or {}).items() if k not in _SERVER_FIELDS}

@@ -296,10 +296,11 @@ class Manager:
         except Exception as error:
             self._errors.append(("start", error))
         finally:
+            ran = self._state == "running"
             self._state = "stopping"
             limit = self._grace() + self.options.shutdown_delay + 60.0
             try:
-                await shielded(self._stop(), seconds=limit, clock=self.clock)
+                await shielded(self._stop(linger=ran), seconds=limit, clock=self.clock)
             finally:
                 self._state = "stopped"
         if self._lost:
@@ -417,11 +418,12 @@ class Manager:
         self._lost = True
         self.stop()
 
-    async def _stop(self) -> None:
+    async def _stop(self, *, linger: bool) -> None:
         if self._lost:
             # Somebody else may lead already: nothing here may write any more.
             await self._elected.stop(drain=0, grace=_HARD_GRACE)
-        if self.options.shutdown_delay and self._elected.running:
+        elif linger and self.options.shutdown_delay:
+            # Not ready any more, and still serving: whoever routes requests here needs time to see that.
             await self.clock.sleep(self.options.shutdown_delay)
         timeout = self.options.graceful_shutdown_timeout
         ends = self.clock.monotonic() + timeout

@@ -62,10 +62,10 @@ class Kit:
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """Failures are part of the tests; printing their tracebacks takes longer than the tests."""
-    with capture_logs():
-        yield
+def quiet() -> Iterator[list[Any]]:
+    """Failures are part of the tests; printing their tracebacks takes longer than the tests. Gives the lines."""
+    with capture_logs() as lines:
+        yield lines
 
 
 @pytest.fixture

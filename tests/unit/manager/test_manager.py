@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import random
+import socket
 import weakref
 from typing import Any
 
@@ -173,6 +175,85 @@ async def test_caches_that_do_not_fill_fail_the_start_and_stop_what_ran(kit: Any
     assert isinstance(error.__cause__, SyncTimeout)
     assert 'resources: ["configmaps"]' in str(error)
     assert diary == ["webhook starts", "webhook ends"]
+
+
+async def test_between_not_ready_and_the_stop_there_is_time_to_notice(kit: Any) -> None:
+    """M-06: probes fail at once, work and webhooks go on for the delay; a manager that never ran does not wait."""
+    diary: list[str] = []
+    manager = kit.manager(shutdown_delay=5.0)
+    manager.add(Part("webhook", diary), before_caches=True)
+    manager.add(Part("other", diary))
+    run = kit.run(manager)
+    await kit.clock.advance(1)
+    manager.stop()
+    await kit.clock.advance(4.9)
+    assert not manager.ready
+    assert diary == ["webhook starts", "other starts"]
+    await kit.clock.advance(0.2)
+    assert diary[2:] == ["other ends", "webhook ends"]
+    assert run.done()
+
+    never = kit.manager(shutdown_delay=5.0)
+    never.stop()
+    run = kit.run(never)
+    await kit.clock.settle()
+    assert run.done()
+
+
+class Bad:
+    """A part that cannot start."""
+
+    name = "bad"
+
+    async def start(self) -> None:
+        raise RuntimeError("cannot start")
+
+
+@pytest.mark.parametrize("step", ["metrics", "health", "webhook", "caches", "other", "elected", "lease"])
+async def test_a_start_that_fails_at_any_step_stops_what_was_started(
+    kit: Any, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P-71: servers, webhooks, caches, other parts, elected parts, the election: the error is told, nothing is left."""
+    diary: list[str] = []
+    options: dict[str, Any] = {}
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    taken.listen()
+    port = taken.getsockname()[1]
+    if step in ("metrics", "health"):
+        options[f"{step}_addr"] = f"127.0.0.1:{port}"
+        if step == "metrics":
+            options["health_addr"] = "127.0.0.1:0"
+    if step == "caches":
+        options["cache_sync_timeout"] = 5.0
+        kit.api.server(CONFIG_MAP).watch_errors = [Forbidden("no")] * 99
+    if step == "lease":
+        options["leader_election"] = LeaderElectionOptions("demo")  # no namespace, and this is no pod
+        monkeypatch.delenv("POD_NAMESPACE", raising=False)
+    before = asyncio.all_tasks()
+    manager = kit.manager(**options)
+    manager.cache.register(InformerSpec(CONFIG_MAP))
+    manager.add(Part("webhook", diary), before_caches=True)
+    manager.add(Part("other", diary))
+    manager.add(Part("elected", diary, elected=True))
+    if step in ("webhook", "other", "elected"):
+        places: dict[str, dict[str, Any]] = {"webhook": {"before_caches": True}, "other": {}, "elected": {}}
+        bad = Bad()
+        if step == "elected":
+            bad.need_leader_election = True  # type: ignore[attr-defined]
+        manager.add(bad, **places[step])
+    run = kit.run(manager)
+    async with asyncio.timeout(10):
+        while not run.done():
+            await kit.clock.advance(1)
+            await asyncio.sleep(0.001)  # sockets need real turns of the loop
+    taken.close()
+    assert isinstance(run.exception(), ManagerError)
+    starts = [line.removesuffix(" starts") for line in diary if line.endswith(" starts")]
+    ends = [line.removesuffix(" ends") for line in diary if line.endswith(" ends")]
+    assert sorted(starts) == sorted(ends)
+    assert kit.api.server(CONFIG_MAP).streams == []
+    assert asyncio.all_tasks() - before - {run} == set()
 
 
 async def test_a_stop_during_the_start_is_obeyed(kit: Any) -> None:
@@ -398,14 +479,15 @@ async def test_lost_leadership_ends_elected_work_at_once(kit: Any, lease: Lease)
 
 
 async def test_cancellation_at_any_point_leaves_no_task(kit: Any, lease: Lease) -> None:
-    """P-72: whatever the manager is doing, a cancelled run ends everything it started."""
+    """P-72: cancelled at 200 random await points, a run ends everything it started."""
     kit.api.server(CONFIG_MAP).put("a")
 
     async def reconcile(ctx: Context, request: Request) -> None:
         await ctx.clock.sleep(0.5)
 
     before = len(asyncio.all_tasks())
-    for turns in range(0, 120, 3):
+    rng = random.Random(72)
+    for turns in sorted(rng.randrange(400) for _ in range(200)):
         manager = kit.manager(graceful_shutdown_timeout=0.0, **elected_options())
         manager.controller(reconcile).for_(CONFIG_MAP)
         run = kit.run(manager)
