@@ -9,6 +9,7 @@ ControllerError (EsoCoreError)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import NamedTuple
 
 from eso_core.meta import ObjectKey
@@ -47,9 +48,11 @@ class Result:
 
     @classmethod
     def after(
-        cls, seconds: float = 0.0, *, minutes: float = 0.0, hours: float = 0.0, priority: int | None = None
+        cls, seconds: float | timedelta = 0.0, *, minutes: float = 0.0, hours: float = 0.0, priority: int | None = None
     ) -> Result:
         """Run again after this time."""
+        if isinstance(seconds, timedelta):
+            seconds = seconds.total_seconds()
         return cls(requeue_after=seconds + 60.0 * minutes + 3600.0 * hours, priority=priority)
 
 

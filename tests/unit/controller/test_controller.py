@@ -67,7 +67,7 @@ async def test_success_forgets_and_waits_for_the_next_event(kit: Any, clock: Fak
 
 
 async def test_requeue_after_resets_the_failure_count(kit: Any, clock: FakeClock) -> None:
-    """4.4: run again after the delay; failures are forgotten."""
+    """4.4, Q-11: run again after the delay; failures are forgotten."""
     script = Script(clock, RuntimeError("x"), Result.after(minutes=1), RuntimeError("x"))
     controller = kit.controller(script, rate_limiter=lambda clock: ItemExponential(1, 100, clock=clock))
     kit.start(controller)
