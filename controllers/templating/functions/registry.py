@@ -35,6 +35,7 @@ class Function:
         result: what the example renders to; None for functions whose result is random, which `check` judges instead.
         check: a regular expression that the example's result matches in full, where `result` is None.
         pure: the same input gives the same output (not random, not the clock).
+        heavy: takes tens of milliseconds or more, so that templates that use it are rendered off the event loop.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Function:
     check: str | None
     example_data: dict[str, str]
     pure: bool
+    heavy: bool = False
 
     @property
     def variadic(self) -> bool:
@@ -80,13 +82,14 @@ def function(
     check: str | None = None,
     data: dict[str, str] | None = None,
     pure: bool = True,
+    heavy: bool = False,
 ) -> Callable[[F], F]:
     """Declares a function under one or several names (aliases and `must...` twins share the implementation)."""
 
     def declare(call: F) -> F:
         types = tuple(p.strip() for p in params.split(",")) if params else ()
         for name in [names] if isinstance(names, str) else names:
-            register(Function(name, types, call, doc, group, example, result, check, data or {}, pure))
+            register(Function(name, types, call, doc, group, example, result, check, data or {}, pure, heavy))
         return call
 
     return declare
