@@ -74,7 +74,7 @@ class Informer:
         self.shared = True
         #: The start of a manager waits for it; not for kinds that may be absent.
         self.required = True
-        #: Why the last unreadable object was dropped; None while everything could be read.
+        #: What was wrong with the last object or line that could not be read; None while everything could be.
         self.degraded: str | None = None
         self._shards: dict[str, Shard] = {}
         for namespace in spec.namespaces or ("",):
@@ -334,6 +334,8 @@ class Informer:
         elif failure.kind is FailureKind.ABSENT:
             _log.debug("kind is not served", **fields)
         else:
+            if failure.kind is FailureKind.UNREADABLE:
+                self.degraded = failure.message  # what the line said about an object is not known
             _log.info("list or watch failed: trying again", **fields)
 
     def rbac_rule(self) -> str:

@@ -22,7 +22,12 @@ __all__ = ["FakeClock"]
 
 _QUIET_ROUNDS = 4  # a loopback round trip needs up to three polls of the sockets between two callbacks
 _MAX_ROUNDS = 5_000
+_SWEEP_AT = 200  # from so many timers on, cancelled ones are dropped now and then
 _THREAD_POLL = 0.001  # real seconds between two looks at a busy thread pool
+
+
+def _nothing() -> None:
+    """What a cancelled timer calls."""
 
 
 class FakeTimer:
@@ -37,6 +42,7 @@ class FakeTimer:
 
     def cancel(self) -> None:
         self.cancelled = True
+        self.fn = _nothing  # what it holds is free at once, and not when its instant comes
 
 
 class FakeClock:
@@ -54,6 +60,7 @@ class FakeClock:
         self._elapsed = 0.0
         self._base = 1_000.0  # a monotonic clock starts anywhere but at zero
         self._timers: list[tuple[float, int, FakeTimer]] = []
+        self._sweep_at = _SWEEP_AT
         self._order = itertools.count()
         self._auto = auto
         self._watching = False
@@ -78,6 +85,10 @@ class FakeClock:
             timer.cancel()
 
     def call_later(self, seconds: float, fn: Callable[[], object]) -> FakeTimer:
+        if len(self._timers) >= self._sweep_at:
+            self._timers = [entry for entry in self._timers if not entry[2].cancelled]
+            heapq.heapify(self._timers)
+            self._sweep_at = max(_SWEEP_AT, 2 * len(self._timers))
         timer = FakeTimer(self._elapsed + max(0.0, seconds), fn)
         heapq.heappush(self._timers, (timer.when, next(self._order), timer))
         self._watch()
