@@ -21,7 +21,7 @@ from eso_core.cache.reflection import Settings
 from eso_core.cache.scopes import OTHERS, CacheScopes, Scope
 from eso_core.cache.spec import InformerSpec, Kind, gvk_of_kind, is_namespaced
 from eso_core.cache.store import CachedObject, IndexFunction, JsonObject
-from eso_core.cache.writes import WriteTracker
+from eso_core.cache.writes import WriteTracker, facts_of
 from eso_core.meta import GVK, LabelSelector, ObjectKey, Partial, PartialObject
 from eso_core.meta.errors import NotCached, NotFound, NotIndexed, SyncTimeout
 from eso_core.metrics import CacheMetrics, RuntimeMetrics
@@ -293,6 +293,10 @@ class Cache:
             await self.get(kind, key, view=view, stale_ok=stale_ok)
         if key[0] and is_namespaced(informer.spec.kind) is False:
             key = ("", key[1])
+        if self.writes.active and not stale_ok and self.writes.unobserved(informer, ObjectKey(*key)):
+            await self.get(
+                kind, key, view=view
+            )  # the first one asked the server; this one waits until the cache knows it
         entry = informer.lookup(key)
         if entry is None or not entry.body:
             raise _not_found(informer, key)
@@ -424,7 +428,7 @@ class Cache:
         """Waits for own writes on a key; returns the live object when waiting did not help or makes no sense."""
         gvk = informer.spec.gvk
         if self.writes.must_read_live(gvk, key) and self._live is not None:
-            return await self._live.get(kind, key)
+            return await self._learn(kind, gvk, key)
         if not self.writes.unobserved(informer, key):
             return None
         started = self._clock.monotonic()
@@ -464,11 +468,21 @@ class Cache:
             return
         for key in self.writes.unknown_keys(gvk, namespace):
             try:
-                found = await self._live.get(Partial(gvk), key)
+                await self._learn(Partial(gvk), gvk, key)
             except NotFound:
-                self.writes.learned(gvk, key, None, {})
-            else:
-                self.writes.learned(gvk, key, found.meta.resource_version, dict(found.meta.labels))
+                continue
+
+    async def _learn(self, kind: Kind, gvk: GVK, key: ObjectKey) -> Any:
+        """Reads live how a write ended whose answer was lost; later reads wait until the cache is as new as that."""
+        assert self._live is not None
+        try:
+            found = await self._live.get(kind, key)
+        except NotFound:
+            self.writes.learned(gvk, key, None, {})
+            raise
+        version, labels, _ = facts_of(found)
+        self.writes.learned(gvk, key, version, labels)
+        return found
 
 
 def _settings_of(spec: InformerSpec) -> tuple[object, ...]:

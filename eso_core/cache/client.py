@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from eso_core.cache.cache import Cache
 from eso_core.cache.spec import Kind, gvk_of_kind, is_namespaced
-from eso_core.cache.writes import PendingWrite
+from eso_core.cache.writes import PendingWrite, facts_of
 from eso_core.client import Client, MergePatch, Subresource
 from eso_core.meta import GVK, ObjectKey, Partial, gvk_of, mergepatch
 from eso_core.meta.errors import ApiError, TransportError
@@ -65,12 +65,14 @@ class CachedClient:
         """Merges `status` (a model or its JSON) into an object's status.
 
         No resourceVersion goes along: an edit of the spec in the meantime is no conflict. Nothing is sent when the cached
-        status says all that already, and no own write on the object is still on its way.
+        status says all that already, and no own write on the object is still on its way, or ended who knows how.
         """
         wanted = (
             status if isinstance(status, Mapping) else status.model_dump(mode="json", by_alias=True, exclude_unset=True)
         )
-        if self.cache.find(kind) is not None and not self.cache.stale(kind, key):
+        writes = self.cache.writes
+        unsure = writes.active and writes.must_read_live(gvk_of_kind(kind), ObjectKey(*key))
+        if self.cache.find(kind) is not None and not unsure and not self.cache.stale(kind, key):
             entry = self.cache.peek(kind, key)
             status = (entry.decode().get("status") or {}) if entry is not None else None
             if status is not None and mergepatch.apply(status, wanted) == status:
@@ -161,7 +163,7 @@ class CachedClient:
         if deleting:
             _resolve_delete(pending, result)
         else:
-            version, labels, _ = _facts(result)
+            version, labels, _ = facts_of(result)
             if version:
                 self.cache.echoes.wrote(gvk, key, based_on, version)
                 pending.finished(version, labels)
@@ -171,7 +173,7 @@ class CachedClient:
 
 
 def _resolve_delete(pending: PendingWrite, result: Any) -> None:
-    version, labels, deleting = _facts(result)
+    version, labels, deleting = facts_of(result)
     if version and deleting:
         # Finalizers hold the object; the answer is its new state.
         pending.finished(version, labels)
@@ -183,21 +185,6 @@ def _resolve_delete(pending: PendingWrite, result: Any) -> None:
     else:
         metadata = getattr(result, "metadata", None) or getattr(result, "meta", None)
         pending.deleted(getattr(metadata, "uid", "") or "")
-
-
-def _facts(result: Any) -> tuple[str, dict[str, str], bool]:
-    """Version, labels, and whether deletion has begun, of what the server answered."""
-    if isinstance(result, Mapping):
-        metadata = result.get("metadata") or {}
-        return (
-            str(metadata.get("resourceVersion") or ""),
-            dict(metadata.get("labels") or {}),
-            bool(metadata.get("deletionTimestamp")),
-        )
-    meta = getattr(result, "metadata", None) or getattr(result, "meta", None)
-    if meta is None:
-        return "", {}, False
-    return meta.resource_version or "", dict(meta.labels or {}), meta.deletion_timestamp is not None
 
 
 def _version_of(obj: Any) -> str:

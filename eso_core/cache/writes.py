@@ -9,8 +9,8 @@ which the versions that arrived while the write was in flight are remembered.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from eso_core.aio import Clock
 from eso_core.cache.store import CachedObject, is_older
@@ -19,7 +19,7 @@ from eso_core.meta import GVK, ObjectKey
 if TYPE_CHECKING:
     from eso_core.cache.informer import Informer
 
-__all__ = ["PendingWrite", "WriteTracker"]
+__all__ = ["PendingWrite", "WriteTracker", "facts_of"]
 
 #: Records older than this are dropped when met: their watch event must have come, or the watch has its own problems.
 _MAX_AGE = 60.0
@@ -42,9 +42,10 @@ class _Record:
 class PendingWrite:
     """One write that is about to be sent. Exactly one of its methods is called when it ended."""
 
-    __slots__ = ("_gvk", "_key", "_record", "_tracker")
+    __slots__ = ("_after_unknown", "_gvk", "_key", "_record", "_tracker")
 
     def __init__(self, tracker: WriteTracker, gvk: GVK, key: ObjectKey, record: _Record) -> None:
+        self._after_unknown = record.unknown
         self._tracker = tracker
         self._gvk = gvk
         self._key = key
@@ -57,6 +58,8 @@ class PendingWrite:
             record.version = resource_version
             record.labels = labels
             record.deleted_uid = None
+        if self._after_unknown:
+            record.unknown = False  # the answer shows what became of the earlier write
         self._end()
 
     def deleted(self, uid: str) -> None:
@@ -125,13 +128,9 @@ class WriteTracker:
         return record is not None and not _observed(informer, key, record)
 
     def must_read_live(self, gvk: GVK, key: ObjectKey) -> bool:
-        """Whether the outcome of a write on `key` is unknown; asking clears the mark."""
+        """Whether the outcome of a write on `key` is unknown."""
         record = self._records.get(gvk, {}).get(key)
-        if record is None or not record.unknown:
-            return False
-        record.unknown = False
-        self._ended(gvk, key, record)
-        return True
+        return record is not None and record.unknown
 
     def unknown_keys(self, gvk: GVK, namespace: str | None) -> list[ObjectKey]:
         """Keys with a write whose outcome is unknown, in a namespace or in all."""
@@ -242,3 +241,18 @@ def _observed(informer: Informer, key: ObjectKey, record: _Record) -> bool:
         return True
     # An object whose labels do not match never reaches this informer, unless to leave it.
     return stored is None and record.labels is not None and not informer.selects(key.namespace, record.labels)
+
+
+def facts_of(result: Any) -> tuple[str, dict[str, str], bool]:
+    """Version, labels, and whether deletion has begun, of what the server answered."""
+    if isinstance(result, Mapping):
+        metadata = result.get("metadata") or {}
+        return (
+            str(metadata.get("resourceVersion") or ""),
+            dict(metadata.get("labels") or {}),
+            bool(metadata.get("deletionTimestamp")),
+        )
+    meta = getattr(result, "metadata", None) or getattr(result, "meta", None)
+    if meta is None:
+        return "", {}, False
+    return meta.resource_version or "", dict(meta.labels or {}), meta.deletion_timestamp is not None
