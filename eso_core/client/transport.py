@@ -21,7 +21,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -134,7 +134,8 @@ class Transport:
                 "server.address": self.host,
             }
             with self._tracer.span(f"{request.method} {request.kind or request.path}", about) as span:
-                response = await self._send(request)
+                carried = {**(request.headers or {}), **self._tracer.headers()}
+                response = await self._send(replace(request, headers=carried))
                 span.set("http.response.status_code", response.status)
                 return response
         return await self._send(request)

@@ -52,3 +52,7 @@ class Tracer(Protocol):
     def exemplar(self) -> Mapping[str, str] | None:
         """The labels `trace_id` and `span_id` of the current span for a metric's exemplar; None when it is not sampled."""
         ...
+
+    def headers(self) -> Mapping[str, str]:
+        """Headers that a request carries, so that spans of the other side are below the current one (`traceparent`)."""
+        ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from opentelemetry import trace
+from opentelemetry import propagate, trace
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TracerProvider
 
 from eso_core.tracing import Attribute, Span
@@ -64,3 +64,9 @@ class OpenTelemetryTracer:
         if not context.is_valid or not context.trace_flags.sampled:
             return None
         return {"trace_id": trace.format_trace_id(context.trace_id), "span_id": trace.format_span_id(context.span_id)}
+
+    def headers(self) -> Mapping[str, str]:
+        """See `Tracer.headers`."""
+        carrier: dict[str, str] = {}
+        propagate.inject(carrier)
+        return carrier
