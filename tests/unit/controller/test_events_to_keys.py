@@ -201,26 +201,9 @@ async def test_a_large_fan_out_comes_in_batches_at_low_priority(kit: Any) -> Non
     assert {priority for _, priority in queue.keys} == {LOW_PRIORITY}
 
 
-def load_server(kind: str) -> Any:
-    import importlib.util
-    import sys
-    from pathlib import Path
-
-    name = "cache_fake_source"
-    if name not in sys.modules:
-        path = Path(__file__).parents[1] / "cache" / "fake_source.py"
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name].FakeServer(kind)
-
-
 async def test_indexed_references_are_followed_backwards(kit: Any, clock: FakeClock) -> None:
     """4.2: a changed Secret enqueues the objects whose index names it."""
-    kit.sources = {"ConfigMap": load_server("ConfigMap"), "Secret": load_server("Secret")}
+    kit.sources = {"ConfigMap": kit.load_server("ConfigMap"), "Secret": kit.load_server("Secret")}
     for name, secret in (("a", "one"), ("b", "two"), ("c", "one")):
         kit.sources["ConfigMap"].put(name, data={"secret": secret})
     kit.cache.register(InformerSpec(CONFIG_MAP))
@@ -242,7 +225,7 @@ async def test_indexed_references_are_followed_backwards(kit: Any, clock: FakeCl
 
 async def test_a_kind_source_filters_and_feeds(kit: Any, clock: FakeClock) -> None:
     """K-20, K-23: predicates run before the handler; one that raises lets the event pass."""
-    server = kit.sources["ConfigMap"] = load_server("ConfigMap")
+    server = kit.sources["ConfigMap"] = kit.load_server("ConfigMap")
     server.put("initial")
 
     def picky(event: Event) -> bool:
@@ -269,7 +252,7 @@ async def test_a_kind_source_filters_and_feeds(kit: Any, clock: FakeClock) -> No
 
 async def test_a_new_generation_forgives_failures(kit: Any, clock: FakeClock) -> None:
     """K-35: a fixed spec starts with a fresh back-off; a status change does not."""
-    server = kit.sources["ConfigMap"] = load_server("ConfigMap")
+    server = kit.sources["ConfigMap"] = kit.load_server("ConfigMap")
     server.put("a", metadata={"generation": 1})
 
     async def reconcile(ctx: Any, request: Request) -> None:
@@ -343,7 +326,7 @@ async def noop(ctx: Any, request: Request) -> None:
 
 def test_the_builder_names_registers_and_builds_once(kit: Any) -> None:
     """K-40, K-41: informers at once, the controller at the end, its name from the kind."""
-    kit.sources = {kind: load_server(kind) for kind in ("Deployment", "ConfigMap", "Secret")}
+    kit.sources = {kind: kit.load_server(kind) for kind in ("Deployment", "ConfigMap", "Secret")}
     host = Host(kit)
     builder = ControllerBuilder(host, noop).for_(DEPLOYMENT, predicates=[predicates.generation_changed])
     builder.owns(CONFIG_MAP).watches(SECRET, enqueue_object).workers(4)
@@ -360,7 +343,7 @@ def test_the_builder_names_registers_and_builds_once(kit: Any) -> None:
 
 def test_the_builder_refuses_what_cannot_work(kit: Any) -> None:
     """K-21, K-41: a second primary kind, owning nothing, generations of kinds that have none, nothing at all."""
-    kit.sources = {kind: load_server(kind) for kind in ("Deployment", "ConfigMap", "Secret")}
+    kit.sources = {kind: kit.load_server(kind) for kind in ("Deployment", "ConfigMap", "Secret")}
     host = Host(kit)
     with pytest.raises(ValueError, match="exactly one"):
         ControllerBuilder(host, noop).for_(DEPLOYMENT).for_(CONFIG_MAP)
@@ -374,7 +357,7 @@ def test_the_builder_refuses_what_cannot_work(kit: Any) -> None:
 
 def test_registered_informers_decide_what_a_builder_watches(kit: Any) -> None:
     """R-50: a kind that is registered with a selector is watched with it, not a second time."""
-    kit.sources = {"Secret": load_server("Secret")}
+    kit.sources = {"Secret": kit.load_server("Secret")}
     registered = kit.cache.register(InformerSpec(SECRET, label_selector="a=b"))
     ControllerBuilder(Host(kit), noop).for_(SECRET)
     assert kit.cache.informers() == [registered]
