@@ -39,6 +39,7 @@ class Expectations:
         self._clock = clock
         self._expiry = expiry
         self._expected: dict[Hashable, _Expected] = {}
+        self._next_sweep = clock.monotonic() + expiry
 
     def __len__(self) -> int:
         return len(self._expected)
@@ -80,10 +81,15 @@ class Expectations:
         self._expected.pop(key, None)
 
     def _of(self, key: Hashable) -> _Expected:
+        now = self._clock.monotonic()
+        if now >= self._next_sweep:
+            # Nobody asks again for keys whose objects are gone.
+            self._next_sweep = now + self._expiry
+            self._expected = {k: e for k, e in self._expected.items() if now - e.since <= self._expiry}
         expected = self._expected.get(key)
         if expected is None:
-            expected = self._expected[key] = _Expected(self._clock.monotonic())
-        expected.since = self._clock.monotonic()
+            expected = self._expected[key] = _Expected(now)
+        expected.since = now
         return expected
 
     def _tidy(self, key: Hashable, expected: _Expected) -> None:
