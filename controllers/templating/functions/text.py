@@ -254,7 +254,8 @@ def initials(value: bytes) -> bytes:
     "nospace", "string", "The text without white space.", group=GROUP, example='{{ nospace "a b  c" }}', result="abc"
 )
 def nospace(value: bytes) -> bytes:
-    return "".join(char for char in _latin(value) if not is_space(char)).encode()
+    kept = [char for char in _latin(value) if not is_space(char)]
+    return "".join(kept).encode() if len(kept) < len(value) else value
 
 
 def _wrap(value: bytes, width: int, separator: bytes, *, cut: bool) -> bytes:
