@@ -123,8 +123,8 @@ class _Format:
 
     def precision(self, flags: Flags, indexed: bool) -> bool:
         """Reads the precision, as `width` does."""
-        if self.text[self.pos : self.pos + 1] != b".":
-            return indexed
+        if self.text[self.pos : self.pos + 1] != b"." or self.pos + 1 == len(self.text):
+            return indexed  # a point at the very end is the verb
         self.pos += 1
         if indexed:
             self.good = False
@@ -174,7 +174,7 @@ class _Format:
             self.out.append(b"%!" + verb.encode() + b"(MISSING)")
         else:
             allocate(max(flags.width or 0, flags.precision or 0))
-            if verb == "v":
+            if verb in "vw":
                 flags.sharp_v, flags.sharp, flags.plus_v, flags.plus = flags.sharp, False, flags.plus, False
             print_argument(self.out, self.args[self.at], verb, flags)
             self.at += 1

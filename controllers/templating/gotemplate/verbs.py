@@ -16,7 +16,7 @@ _ADDRESS: Final = 0xC000010000  # any will do: Go's differ from run to run
 _BASES: Final = {
     "b": ("b", "0b"),
     "o": ("o", "0"),
-    "O": ("o", ""),
+    "O": ("o", "0"),
     "x": ("x", "0x"),
     "X": ("X", "0X"),
     "d": ("d", ""),
@@ -183,7 +183,7 @@ def _float(out: list[bytes], value: float, verb: str, precision: int, flags: Fla
     if flags.space and number[0] == "+" and not flags.plus:
         number = " " + number[1:]
     if number[1] in "IN":
-        if (number[1] == "N" and not flags.space and not flags.plus) or (number[0] == "+" and not flags.plus):
+        if number[1] == "N" and not flags.space and not flags.plus:
             number = number[1:]
         _pad(out, number.encode(), flags, zeros=False)
         return
@@ -311,17 +311,20 @@ def print_argument(out: list[bytes], value: Value, verb: str, flags: Flags, *, r
     Raises:
         LimitExceeded: the text is larger than a render may make; a map that holds itself ends so.
     """
-    if verb == "T":
-        _pad(out, _cut(type_name(value).encode(), flags), flags)
-        return
     if value is None:
-        if verb == "v":
+        if verb in "vT":
             _pad(out, _NIL, flags)
         else:
             _bad(out, value, verb, flags)
         return
+    if verb == "T":
+        _pad(out, _cut(type_name(value).encode(), flags), flags)
+        return
     if verb == "p":
         _pointer(out, value, flags)
+        return
+    if verb == "w" and not isinstance(value, bytes | int | float | complex):
+        _bad(out, value, verb, flags)  # for errors alone, which templates do not have
         return
     # A stack in place of recursion: data may be nested as deep as it likes.
     stack: list[Any] = [value]
