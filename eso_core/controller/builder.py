@@ -134,7 +134,8 @@ class ControllerBuilder:
             return self._built
         if not self._sources or not self._name:
             raise ValueError("building a controller: it needs a source (for_, watches, watches_raw) and a name")
-        self._host.claim_name(self._name)
+        if not self._options.skip_name_validation:
+            self._host.claim_name(self._name)
         gvk = None if self._primary is None else gvk_of_kind(self._primary)
         if gvk is not None and not self._concurrency_given:
             of_kind = self._host.concurrency_of(f"{gvk.kind}.{gvk.group}" if gvk.group else gvk.kind)

@@ -60,7 +60,6 @@ _PROGRAMMING_ERRORS = (
     IndexError,
     AssertionError,
     RecursionError,
-    MemoryError,
 )
 
 
@@ -199,13 +198,18 @@ class Controller:
         """Hands out no more keys and waits for the running reconciles; False when they were not done in time."""
         return await self.queue.drain(timeout)
 
-    async def release(self) -> None:
-        """Gives back what the controller used, when it is removed at run time: its series, and informers of its own."""
+    async def release(self, *, keep_series: bool = False) -> None:
+        """Gives back what the controller used, when it is removed at run time: its series, and informers of its own.
+
+        Args:
+            keep_series: another controller has the same name, and so the same series.
+        """
         for source in self._sources:
             if isinstance(source, KindSource):
                 await source.release()
-        self._metrics_root.controller.drop(self.name)
-        self._metrics_root.queue.drop(self.name)
+        if not keep_series:
+            self._metrics_root.controller.drop(self.name)
+            self._metrics_root.queue.drop(self.name)
 
     async def _start_sources(self, scope: TaskScope) -> None:
         for source in self._sources:

@@ -28,6 +28,7 @@ class ControllerOptions:
         hot_loop_runs: successful runs of one key within 60 s, without an outside change, that are called a loop; 0 is off.
         log_errors_after: the first so many failures of a key in a row are logged at info instead of error.
         skip_own_echoes: no reconcile for an event that is exactly one own write which named the version it was based on.
+        skip_name_validation: let several controllers have this name; their metrics are one then.
         queue: fairness of the queue.
     """
 
@@ -43,6 +44,7 @@ class ControllerOptions:
     hot_loop_runs: int = 60
     log_errors_after: int = 0
     skip_own_echoes: bool = False
+    skip_name_validation: bool = False
     queue: QueueOptions = field(default_factory=QueueOptions)
 
     def __post_init__(self) -> None:

@@ -224,8 +224,10 @@ class Manager:
         """Stops and removes a controller while the manager runs, and the informers that only it used."""
         group = self._elected if needs_leader(controller) else self._others
         await group.remove(controller, self._grace())
-        await controller.release()
-        self._names.discard(controller.name)
+        namesake = any(other.name == controller.name for other in self.controllers())
+        await controller.release(keep_series=namesake)
+        if not namesake:
+            self._names.discard(controller.name)
 
     def add_health_check(self, name: str, check: HealthCheck) -> None:
         """Adds a check to `/healthz`: it returns when all is well, else it raises."""

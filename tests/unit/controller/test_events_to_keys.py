@@ -24,7 +24,7 @@ from eso_core.controller import (
 )
 from eso_core.controller.predicates import Predicate
 from eso_core.meta import GVK, LabelSelector
-from eso_core.meta.wellknown import CONFIG_MAP, DEPLOYMENT, NAMESPACE, SECRET
+from eso_core.meta.wellknown import CONFIG_MAP, DEPLOYMENT, EVENT, EVENT_V1, LEASE, NAMESPACE, SECRET, SERVICE_ACCOUNT
 from eso_core.queue import LOW_PRIORITY
 from eso_core.testing.clock import FakeClock
 
@@ -339,6 +339,8 @@ def test_the_builder_names_registers_and_builds_once(kit: Any) -> None:
     assert controller.options.max_concurrent == 4
     with pytest.raises(ValueError, match="taken"):
         ControllerBuilder(host, noop).for_(DEPLOYMENT).complete()
+    namesake = ControllerBuilder(host, noop).for_(DEPLOYMENT).workers(1).options(skip_name_validation=True).complete()
+    assert namesake.name == "deployment"
 
 
 def test_the_builder_refuses_what_cannot_work(kit: Any) -> None:
@@ -349,8 +351,9 @@ def test_the_builder_refuses_what_cannot_work(kit: Any) -> None:
         ControllerBuilder(host, noop).for_(DEPLOYMENT).for_(CONFIG_MAP)
     with pytest.raises(ValueError, match="for_ first"):
         ControllerBuilder(host, noop).owns(CONFIG_MAP)
-    with pytest.raises(ValueError, match="no generation"):
-        ControllerBuilder(host, noop).for_(SECRET, predicates=[predicates.generation_changed])
+    for kind in (CONFIG_MAP, SECRET, SERVICE_ACCOUNT, EVENT, EVENT_V1, LEASE):
+        with pytest.raises(ValueError, match="no generation"):
+            ControllerBuilder(host, noop).for_(kind, predicates=[predicates.generation_changed])
     with pytest.raises(ValueError, match="needs a source"):
         ControllerBuilder(host, noop).named("x").complete()
 
