@@ -7,7 +7,16 @@ from typing import Any
 from controllers.templating.budget import allocate, spend
 from controllers.templating.functions.registry import FunctionError, function
 from controllers.templating.gotemplate.fmt import to_text
-from controllers.templating.gotemplate.values import GoObject, StrList, StrMap, Value, kind_of, truth, type_name
+from controllers.templating.gotemplate.values import (
+    GoObject,
+    NilDict,
+    StrList,
+    StrMap,
+    Value,
+    kind_of,
+    truth,
+    type_name,
+)
 
 __all__: list[str] = []
 
@@ -160,7 +169,10 @@ def _merge(target: Dict, source: Dict, *, overwrite: bool) -> None:
                 if overwrite and not isinstance(into, StrMap):
                     into[key] = None
             elif isinstance(value, dict) and isinstance(present, dict) and (present or type(present) is dict):
-                open_pairs.append((present, value))
+                if present or any(content is not None for content in value.values()) or (overwrite and value):
+                    open_pairs.append((present, value))
+                else:  # nothing to copy: the dict itself takes the empty place
+                    into[key] = value
             elif isinstance(into, StrMap) and not isinstance(origin, StrMap):
                 if overwrite or not present:
                     raise FunctionError(
@@ -182,8 +194,10 @@ def _holds_fields(value: Value, present: Value) -> bool:
 
 
 def _merged(target: Dict | None, sources: tuple[Dict | None, ...], *, overwrite: bool) -> Dict:
-    made: Dict = target if target or type(target) is dict else {}
+    made: Dict = target if target or type(target) is dict else NilDict()
     for source in sources:
+        if type(made) is NilDict and source is not None and type(source) is not NilDict:
+            made = {}
         if source:
             _merge(made, source, overwrite=overwrite)
     return made

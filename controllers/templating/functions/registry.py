@@ -10,6 +10,7 @@ checks them before it calls: a function gets values of exactly these types (`any
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -84,12 +85,17 @@ def function(
     pure: bool = True,
     heavy: bool = False,
 ) -> Callable[[F], F]:
-    """Declares a function under one or several names (aliases and `must...` twins share the implementation)."""
+    """Declares a function under one or several names (aliases and `must...` twins share the implementation).
+
+    The example is written with the first name; the others have it with their own.
+    """
 
     def declare(call: F) -> F:
         types = tuple(p.strip() for p in params.split(",")) if params else ()
-        for name in [names] if isinstance(names, str) else names:
-            register(Function(name, types, call, doc, group, example, result, check, data or {}, pure, heavy))
+        every = [names] if isinstance(names, str) else names
+        for name in every:
+            own = re.sub(rf"\b{every[0]}\b", name, example)
+            register(Function(name, types, call, doc, group, own, result, check, data or {}, pure, heavy))
         return call
 
     return declare
