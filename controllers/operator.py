@@ -220,6 +220,7 @@ class Operator:
             # Rendering finds its own keys in managedFields, and what is written back must be whole.
             strip_managed_fields=False,
             strip_last_applied=False,
+            values=True,
         )
         cache.register(objects)
         cache.register(secrets)

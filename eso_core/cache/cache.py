@@ -92,9 +92,13 @@ class Cache:
             shared: it is there for everybody; otherwise it may be given up with its last handler, see `release`.
 
         Raises:
-            ValueError: the view exists with other settings.
+            ValueError: the view exists with other settings, or all values of all Secrets would be kept.
         """
         spec = self._scoped(spec)
+        if spec.values and not (spec.label_selector or spec.field_selector or spec.namespaces):
+            raise ValueError(
+                f"registering informer {spec.name}: values=True needs a selector or namespaces: say whose values are needed"
+            )
         slot = (spec.gvk, spec.partial, spec.view)
         informer = self._informers.get(slot)
         if informer is not None:
@@ -494,6 +498,7 @@ def _settings_of(spec: InformerSpec) -> tuple[object, ...]:
         spec.transform,
         spec.strip_managed_fields,
         spec.strip_last_applied,
+        spec.values,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from eso_core.cache.cache import Cache
 from eso_core.cache.spec import Kind, gvk_of_kind, is_namespaced
+from eso_core.cache.transforms import lacks_values
 from eso_core.cache.writes import PendingWrite, facts_of
 from eso_core.client import Client, MergePatch, Subresource
 from eso_core.meta import GVK, ObjectKey, Partial, gvk_of, mergepatch
@@ -44,8 +45,17 @@ class CachedClient:
         return await self._write(gvk, key, options, self._verbs.create(obj, **options))  # type: ignore[no-any-return]
 
     async def update(self, obj: T, **options: Any) -> T:
-        """Replaces an object; a Conflict says that it changed since it was read."""
+        """Replaces an object; a Conflict says that it changed since it was read.
+
+        Raises:
+            ValueError: a Secret whose values are not in the cache: they would be erased.
+        """
         gvk, key = _identity(obj)
+        if lacks_values(obj):
+            raise ValueError(
+                f"updating {gvk.kind} {key}: the cache has no values of Secrets, they would be erased: read it with "
+                "ctx.api, patch it, or register an InformerSpec with values=True"
+            )
         based_on = _version_of(obj)
         return await self._write(gvk, key, options, self._verbs.update(obj, **options), based_on=based_on)  # type: ignore[no-any-return]
 

@@ -35,7 +35,7 @@ class Shard:
             partial=spec.partial,
             strip_managed_fields=spec.strip_managed_fields,
             strip_last_applied=spec.strip_last_applied,
-            transform=spec.transform,
+            transform=spec.stored,
         )
         self.driver = ReflectorDriver(source, self, informer.clock, settings=informer.settings, pacer=informer.pacer)
         self.synced = asyncio.Event()

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from eso_core.cache.codec import Transform
 from eso_core.cache.scopes import OTHERS, Scope
+from eso_core.cache.transforms import chain, hash_values
 from eso_core.meta import GVK, LabelSelector, Partial, wellknown
 
 __all__ = ["InformerSpec", "Kind", "ResourceClass", "gvk_of_kind", "is_namespaced", "resource_name"]
@@ -76,6 +77,8 @@ class InformerSpec:
         strip_managed_fields: drop managedFields; keep them when objects are to be updated from the cache.
         strip_last_applied: drop kubectl's copy of the object in an annotation; keep it when objects are to be updated from
             the cache, or when all annotations count.
+        values: keep the values of Secrets. Without it they are replaced by a hash when they arrive, so that no dump of the
+            memory holds them; with it, selectors or namespaces say whose values these are.
         resync: seconds between local replays to all handlers; 0 means never.
     """
 
@@ -88,6 +91,7 @@ class InformerSpec:
     transform: Transform | None = None
     strip_managed_fields: bool = True
     strip_last_applied: bool = True
+    values: bool = False
     resync: float = 36_000.0
     _selector: LabelSelector = field(init=False, repr=False, compare=False)
 
@@ -105,6 +109,12 @@ class InformerSpec:
     @property
     def gvk(self) -> GVK:
         return gvk_of_kind(self.kind)
+
+    @property
+    def stored(self) -> Transform | None:
+        """What shapes an object before it is stored: the transform, and what keeps the values of Secrets out."""
+        secret = self.gvk == wellknown.SECRET and not self.values and not self.partial
+        return chain(self.transform, hash_values) if secret else self.transform
 
     @property
     def partial(self) -> bool:

@@ -147,7 +147,7 @@ async def delayed_keys() -> None:
 
 
 async def cache_reads() -> None:
-    async with synced(secret, 2000, InformerSpec(SECRET)) as (cache, _):
+    async with synced(secret, 2000, InformerSpec(SECRET, label_selector="!none", values=True)) as (cache, _):
         key = ObjectKey("ns-7", "secret-00007")
         started = time.process_time()
         for _ in range(20_000):
@@ -162,7 +162,7 @@ async def cache_reads() -> None:
 async def initial_sync() -> None:
     bodies = [secret(number) for number in range(10_000)]
     for name, spec, budget in (
-        ("full bodies", InformerSpec(SECRET), 1.0),
+        ("full bodies", InformerSpec(SECRET, label_selector="!none", values=True), 1.0),
         ("metadata", InformerSpec(Partial(SECRET)), 0.6),
     ):
         started = time.process_time()
@@ -176,7 +176,11 @@ async def event_to_key() -> None:
     cache = Cache(lambda spec, namespace: feed, clock)
     controller, _ = make_controller(cache, noop, max_concurrent=1)
     source = KindSource(
-        cache, InformerSpec(SECRET), enqueue_object, [predicates.resource_version_changed], primary=True
+        cache,
+        InformerSpec(SECRET, label_selector="!none", values=True),
+        enqueue_object,
+        [predicates.resource_version_changed],
+        primary=True,
     )
     count = 20_000
     events = [Event("MODIFIED", secret(number % 1000, 2 + number // 1000)) for number in range(count)]

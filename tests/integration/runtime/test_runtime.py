@@ -120,7 +120,7 @@ async def test_streaming_list_and_plain_list_give_the_same(config: ClientConfig,
     found = []
     for watch_list in (True, False):
         manager = make(config, reflector=Settings(watch_list=watch_list))
-        manager.cache.register(InformerSpec(SECRET, label_selector="even=true"))
+        manager.cache.register(InformerSpec(SECRET, label_selector="even=true", values=True))
         manager.cache.register(InformerSpec(Partial(SECRET)))
         async with running(manager):
             whole = await manager.cache.list(SECRET)
