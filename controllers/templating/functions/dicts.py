@@ -165,19 +165,21 @@ def _merge(target: Dict, source: Dict, *, overwrite: bool) -> None:
         spend(1 + len(origin))
         for key, value in list(origin.items()):
             present = into.get(key)
-            if value is None:
-                if overwrite and not isinstance(into, StrMap):
+            merges = isinstance(value, dict) and isinstance(present, dict)
+            if isinstance(into, StrMap) and not isinstance(origin, StrMap) and not merges:
+                if overwrite or (value is not None and not present):
+                    given = type_name(value) if isinstance(value, list) else "interface {}"
+                    raise FunctionError(
+                        f"reflect.Value.SetMapIndex: value of type {given} is not assignable to type string"
+                    )
+            elif value is None:
+                if overwrite:
                     into[key] = None
             elif isinstance(value, dict) and isinstance(present, dict) and (present or type(present) is dict):
                 if present or any(content is not None for content in value.values()) or (overwrite and value):
                     open_pairs.append((present, value))
                 else:  # nothing to copy: the dict itself takes the empty place
                     into[key] = value
-            elif isinstance(into, StrMap) and not isinstance(origin, StrMap):
-                if overwrite or not present:
-                    raise FunctionError(
-                        "reflect.Value.SetMapIndex: value of type interface {} is not assignable to type string"
-                    )
             elif (
                 not overwrite
                 and isinstance(present, GoObject)

@@ -3,99 +3,121 @@
 from __future__ import annotations
 
 import functools
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
 from controllers.templating.budget import allocate, spend
+from controllers.templating.functions.regexsyntax import parse
 from controllers.templating.functions.registry import FunctionError, function
+from controllers.templating.gotemplate.quoting import can_backquote, decode_rune, encode_rune, quote, spans
+from controllers.templating.gotemplate.quoting import text as text_of
 from controllers.templating.gotemplate.values import NilStrList, StrList
 
 __all__: list[str] = []
 
 GROUP = "Regular expressions"
-_NAME = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 _SPECIAL = frozenset(b"\\.+*?()|[]{}^$")
-# RE2's words for a fault, and the words that users of Go's regexp know.
-_FAULTS = {
-    "missing ]": "missing closing ]",
-    "missing )": "missing closing )",
-    "no argument for repetition operator": "missing argument to repetition operator",
-    "invalid repetition size": "invalid repeat count",
-    "bad repetition operator": "invalid nested repetition operator",
-    "trailing \\": "trailing backslash at end of expression",
-    "invalid perl operator": "invalid or unsupported Perl syntax",
-    "invalid character class range": "invalid character class range",
-    "invalid named capture group": "invalid named capture",
-}
+_MEMORY = 64 * 1024 * 1024  # of one compiled pattern: every pattern that the syntax allows within reason
 
 
-def _single_byte_escape(pattern: bytes) -> bool:
-    """Whether `\\C` occurs outside of a `\\Q...\\E` quotation: RE2 takes it, templates may not."""
-    at = 0
-    while (at := pattern.find(b"\\", at)) >= 0:
-        following = pattern[at + 1 : at + 2]
-        if following == b"C":
-            return True
-        if following == b"Q":
-            at = pattern.find(b"\\E", at + 2)
-            if at < 0:
-                return False
-        at += 2
-    return False
+class _Pattern:
+    """A compiled pattern, with the numbers of its groups by name: several groups may have one name."""
 
+    __slots__ = ("compiled", "groups", "named")
 
-def _fault(reason: str) -> str:
-    for theirs, ours in _FAULTS.items():
-        if reason == theirs or reason.startswith(theirs + ": "):
-            return f"error parsing regexp: {ours}: `{reason[len(theirs) + 2 :]}`"
-    kind, _, rest = reason.partition(": ")
-    return f"error parsing regexp: {kind}: `{rest}`"
+    def __init__(self, compiled: Any, names: tuple[bytes, ...]) -> None:
+        self.compiled = compiled
+        self.groups = len(names)
+        self.named: dict[bytes, list[int]] = {}
+        for number, name in enumerate(names, 1):
+            if name:
+                self.named.setdefault(name, []).append(number)
 
 
 @functools.lru_cache(maxsize=256)
-def _compile(pattern: bytes) -> Any:
+def _compile(pattern: bytes) -> _Pattern:
     import re2
 
-    if _single_byte_escape(pattern):
-        raise FunctionError("error parsing regexp: invalid escape sequence: `\\C`")
+    parsed = parse(pattern)
     options = re2.Options()
     options.log_errors = False  # the pattern may hold a secret
+    options.max_mem = _MEMORY
     try:
-        return re2.compile(pattern, options)
-    except re2.error as error:
-        reason = error.args[0] if error.args else ""
-        text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
-        raise FunctionError(_fault(text)) from None
+        return _Pattern(re2.compile(parsed.pattern, options), parsed.names)
+    except re2.error:
+        raise FunctionError(f"error parsing regexp: expression too large: `{text_of(pattern)}`") from None
 
 
-def _loud(pattern: bytes) -> Any:
+def _loud(pattern: bytes) -> _Pattern:
     """Compiles for the functions whose fault names the pattern."""
     try:
         return _compile(pattern)
     except FunctionError as error:
-        quoted = f"`{pattern.decode('utf-8', 'replace')}`" if b"`" not in pattern else '"' + pattern.decode() + '"'
-        raise FunctionError(f"regexp: Compile({quoted}): {error}") from None
+        quoted = b"`" + pattern + b"`" if can_backquote(pattern) else quote(pattern)
+        raise FunctionError(f"regexp: Compile({quoted.decode()}): {error}") from None
 
 
-def _width(text: bytes, at: int) -> int:
-    """Bytes of the character at `at`; an invalid one is one wide."""
-    lead = text[at]
-    size = 1 if lead < 0xC2 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4 if lead < 0xF5 else 1
-    if size == 1:
-        return 1
+def _valid(text: bytes) -> bool:
     try:
-        text[at : at + size].decode("utf-8")
+        text.decode()
     except UnicodeDecodeError:
-        return 1
-    return size
+        return False
+    return True
 
 
-def _matches(compiled: Any, text: bytes) -> Iterator[Any]:
+class _Subject:
+    """Text to search in. Each invalid byte is a U+FFFD to the matcher, and itself in what is found."""
+
+    __slots__ = ("places", "searched", "text")
+
+    def __init__(self, text: bytes) -> None:
+        self.text = self.searched = text
+        self.places: dict[int, int] | None = None
+        if not _valid(text):
+            pieces, self.places, at, original = [], {0: 0}, 0, 0
+            for rune, raw in spans(text):
+                pieces.append(encode_rune(rune))
+                at += len(pieces[-1])
+                original += len(raw)
+                self.places[at] = original
+            self.searched = b"".join(pieces)
+
+    def width(self, at: int) -> int:
+        """Bytes of the character that is searched at `at`."""
+        lead = self.searched[at]
+        return 1 if lead < 0x80 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+
+    def span(self, found: Any, group: int = 0) -> tuple[int, int]:
+        """Where a group is in the text; (-1, -1) if it took no part."""
+        start, end = found.span(group)
+        if self.places is None or start < 0:
+            return start, end
+        return self.places[start], self.places[end]
+
+
+def _search(pattern: _Pattern, subject: _Subject, at: int = 0) -> Any:
+    """The first match from `at` on. The matcher sees empty matches of `\\B` within a character, which are none."""
+    searched = subject.searched
+    while True:
+        found = pattern.compiled.search(searched, at)
+        if found is None:
+            return None
+        start, end = found.span()
+        if start != end or start == len(searched) or searched[start] & 0xC0 != 0x80:
+            return found
+        at = start + 1
+        while at < len(searched) and searched[at] & 0xC0 == 0x80:
+            at += 1
+
+
+def _matches(pattern: _Pattern, subject: _Subject) -> Iterator[Any]:
     """Matches from left to right; an empty one never directly after another match."""
     at, previous = 0, -1
-    while at <= len(text):
+    searched = subject.searched
+    while at <= len(searched):
         spend()
-        found = compiled.search(text, at)
+        found = _search(pattern, subject, at)
         if found is None:
             return
         start, end = found.span()
@@ -105,12 +127,22 @@ def _matches(compiled: Any, text: bytes) -> Iterator[Any]:
         if end > at:
             at = end
         else:
-            at += _width(text, at) if at < len(text) else 1
+            at += subject.width(at) if at < len(searched) else 1
 
 
-def _template(replacement: bytes, names: dict[bytes, int], groups: int) -> list[bytes | int]:
-    """Literal pieces and group numbers; unknown groups are left out."""
-    pieces: list[bytes | int] = []
+def _name_end(replacement: bytes, at: int) -> int:
+    """The position after the letters, digits and underscores."""
+    while at < len(replacement):
+        rune, width = decode_rune(replacement, at)
+        if rune != 0x5F and unicodedata.category(chr(rune))[0] != "L" and unicodedata.category(chr(rune)) != "Nd":
+            break
+        at += width
+    return at
+
+
+def _template(replacement: bytes, pattern: _Pattern) -> list[bytes | list[int]]:
+    """Literal pieces, and for each reference the numbers of its groups; unknown ones are left out."""
+    pieces: list[bytes | list[int]] = []
     at = 0
     while True:
         dollar = replacement.find(b"$", at)
@@ -124,29 +156,39 @@ def _template(replacement: bytes, names: dict[bytes, int], groups: int) -> list[
             at = rest + 1
             continue
         braced = replacement[rest : rest + 1] == b"{"
-        start = end = rest + braced
-        while end < len(replacement) and replacement[end] in _NAME:
-            end += 1
+        start = rest + braced
+        end = _name_end(replacement, start)
         name = replacement[start:end]
         if not name or (braced and replacement[end : end + 1] != b"}"):
             pieces.append(b"$")
             at = rest
             continue
-        number = int(name) if name.isdigit() and len(name) < 9 and (name == b"0" or name[0] != 48) else names.get(name)
-        if number is not None and number <= groups:
-            pieces.append(number)
+        if name.isdigit() and len(name) < 9 and (name == b"0" or name[0] != 0x30):
+            pieces.append([int(name)] if int(name) <= pattern.groups else [])
+        else:
+            pieces.append(pattern.named.get(name, []))
         at = end + braced
 
 
-def _replace(compiled: Any, text: bytes, pieces: list[bytes | int]) -> bytes:
+def _replace(pattern: _Pattern, text: bytes, pieces: list[bytes | list[int]]) -> bytes:
+    subject = _Subject(text)
     parts: list[bytes] = []
     copied = size = 0
-    for found in _matches(compiled, text):
-        start, end = found.span()
-        parts.append(text[copied:start])
-        parts += [piece if isinstance(piece, bytes) else found.group(piece) or b"" for piece in pieces]
-        size += end - start + sum(len(piece) for piece in pieces if isinstance(piece, bytes))
+    for found in _matches(pattern, subject):
+        start, end = subject.span(found)
+        made = [text[copied:start]]
+        for piece in pieces:
+            if isinstance(piece, bytes):
+                made.append(piece)
+                continue
+            for group in piece:
+                first, last = subject.span(found, group)
+                if first >= 0:
+                    made.append(text[first:last])
+                    break
+        size += sum(map(len, made))
         allocate(size)
+        parts += made
         copied = end
     parts.append(text[copied:])
     return b"".join(parts)
@@ -164,37 +206,44 @@ def regex_match(pattern: bytes, text: bytes) -> bool:
 @function("mustRegexMatch", "string, string", "Whether the text holds a match; a bad pattern fails.", group=GROUP,
           example='{{ mustRegexMatch "b" "abc" }}', result="true")  # fmt: skip
 def must_match(pattern: bytes, text: bytes) -> bool:
-    return _compile(pattern).search(text) is not None
+    return _search(_compile(pattern), _Subject(text)) is not None
 
 
-def _find(compiled: Any, text: bytes) -> bytes:
-    found = compiled.search(text)
-    return bytes(found.group()) if found is not None else b""
+def _find(pattern: _Pattern, text: bytes) -> bytes:
+    subject = _Subject(text)
+    found = _search(pattern, subject)
+    if found is None:
+        return b""
+    start, end = subject.span(found)
+    return text[start:end]
 
 
-def _find_all(compiled: Any, text: bytes, count: int) -> StrList:
-    found = StrList()
-    for match in _matches(compiled, text):
-        if 0 <= count <= len(found):
+def _find_all(pattern: _Pattern, text: bytes, count: int) -> StrList:
+    subject = _Subject(text)
+    pieces = StrList()
+    for found in _matches(pattern, subject):
+        if 0 <= count <= len(pieces):
             break
-        found.append(match.group())
-    return found or NilStrList()
+        start, end = subject.span(found)
+        pieces.append(text[start:end])
+    return pieces or NilStrList()
 
 
-def _split(compiled: Any, text: bytes, count: int, pattern: bytes) -> StrList:
+def _split(compiled: _Pattern, text: bytes, count: int, pattern: bytes) -> StrList:
     if count == 0:
         return NilStrList()
     if pattern and not text:
         return StrList([b""])
+    subject = _Subject(text)
     pieces = StrList()
     begin = end = 0
-    for match in _matches(compiled, text):
+    for found in _matches(compiled, subject):
         if 0 < count == len(pieces) + 1:
             break
-        end = match.start()
-        if match.end() != 0:
+        end, following = subject.span(found)
+        if following != 0:
             pieces.append(text[begin:end])
-        begin = match.end()
+        begin = following
     if end != len(text):
         pieces.append(text[begin:])
     return pieces
@@ -224,9 +273,8 @@ def must_find_all(pattern: bytes, text: bytes, count: int) -> StrList:
     return _find_all(_compile(pattern), text, count)
 
 
-def _expand(compiled: Any, text: bytes, replacement: bytes) -> bytes:
-    names = {k if isinstance(k, bytes) else k.encode(): v for k, v in compiled.groupindex.items()}
-    return _replace(compiled, text, _template(replacement, names, compiled.groups))
+def _expand(pattern: _Pattern, text: bytes, replacement: bytes) -> bytes:
+    return _replace(pattern, text, _template(replacement, pattern))
 
 
 @function("regexReplaceAll", "string, string, string", "Replaces matches; $1 and ${name} stand for groups.", group=GROUP,

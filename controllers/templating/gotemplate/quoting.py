@@ -5,7 +5,18 @@ from __future__ import annotations
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["decode_rune", "encode_rune", "is_print", "quote", "quote_rune", "runes", "text", "unquote", "unquote_char"]
+__all__ = [
+    "can_backquote",
+    "decode_rune",
+    "encode_rune",
+    "is_print",
+    "quote",
+    "quote_rune",
+    "runes",
+    "text",
+    "unquote",
+    "unquote_char",
+]
 
 RUNE_ERROR = 0xFFFD
 _SIMPLE = {7: "\\a", 8: "\\b", 12: "\\f", 10: "\\n", 13: "\\r", 9: "\\t", 11: "\\v"}
@@ -107,6 +118,15 @@ def quote(data: bytes, *, ascii_only: bool = False) -> bytes:
         parts.append(_escaped(rune, len(raw), raw, '"', ascii_only))
     parts.append('"')
     return "".join(parts).encode("utf-8", "surrogatepass")
+
+
+def can_backquote(data: bytes) -> bool:
+    """Whether the text can stand between back quotes as it is."""
+    try:
+        characters = data.decode()
+    except UnicodeDecodeError:
+        return False
+    return all((c >= " " or c == "\t") and c not in "`\x7f\ufeff" for c in characters)
 
 
 def quote_rune(rune: int, *, ascii_only: bool = False) -> bytes:

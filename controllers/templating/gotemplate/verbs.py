@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from controllers.templating.budget import allocate
 from controllers.templating.gotemplate.floats import format_verb
-from controllers.templating.gotemplate.quoting import encode_rune, is_print, quote, quote_rune, spans
+from controllers.templating.gotemplate.quoting import can_backquote, encode_rune, is_print, quote, quote_rune, spans
 from controllers.templating.gotemplate.values import GoObject, Uint8, Uint64, Value, is_nil, type_name
 
 __all__ = ["Flags", "print_argument"]
@@ -61,18 +61,9 @@ def _cut(data: bytes, flags: Flags) -> bytes:
     return b"".join(raw for _, raw in spans(data)[: flags.precision])
 
 
-def _plain_quotable(data: bytes) -> bool:
-    """Whether the text can stand between back quotes as it is."""
-    try:
-        characters = data.decode()
-    except UnicodeDecodeError:
-        return False
-    return all((c >= " " or c == "\t") and c not in "`\x7f\ufeff" for c in characters)
-
-
 def _quoted(out: list[bytes], data: bytes, flags: Flags) -> None:
     data = _cut(data, flags)
-    if flags.sharp and _plain_quotable(data):
+    if flags.sharp and can_backquote(data):
         _pad(out, b"`" + data + b"`", flags)
     else:
         _pad(out, quote(data, ascii_only=flags.plus), flags)
