@@ -204,7 +204,7 @@ async def test_an_unknown_backend_is_named() -> None:
         message = await cluster.has_event("s", "Warning", "InvalidProviderConfig")
         assert message == "failed to find registered store backend for type: webhook, name: s"
         condition = await cluster.ready("s", kind=SS)
-        known = ", ".join(Registry(plugins=()).names())
+        known = ", ".join(Registry(plugins=()).names)
         assert {"fake", "vault"} <= set(known.split(", "))
         assert condition["message"] == f"unable to create client: {message}; this operator has: {known}"
 
