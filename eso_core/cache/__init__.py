@@ -17,6 +17,7 @@ from eso_core.cache.scopes import OTHERS, CacheScopes, KindScopes, Scope
 from eso_core.cache.source import ClientSource, ClientSources
 from eso_core.cache.spec import InformerSpec, Kind, gvk_of_kind, is_namespaced, resource_name
 from eso_core.cache.store import CachedObject, Change, ChangeType, IndexFunction, Store
+from eso_core.cache.transforms import chain, drop_values, hash_values, keep_paths
 from eso_core.cache.writes import PendingWrite, WriteTracker
 
 __all__ = [
@@ -47,7 +48,11 @@ __all__ = [
     "SourceFactory",
     "Store",
     "WriteTracker",
+    "chain",
+    "drop_values",
     "gvk_of_kind",
+    "hash_values",
     "is_namespaced",
+    "keep_paths",
     "resource_name",
 ]

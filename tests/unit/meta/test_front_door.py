@@ -28,6 +28,43 @@ PUBLIC = {
         "ResourceInfo child_name semantic_equal decode_partial find_condition format_duration format_micro_time format_time gvk_of is_condition_true "
         "parse_duration parse_time remove_condition set_condition"
     ),
+    "eso_core.builder": "Context ControllerBuilder Manager Operator Request Result StaleCache TerminalError predicates",
+    "eso_core.cache": (
+        "Cache CacheScopes CachedClient CachedObject Change ChangeType ClientSource ClientSources "
+        "EventHandler Expectations FrozenDict IndexFunction Informer InformerSpec Kind KindScopes LiveReader "
+        "OTHERS PendingWrite ReflectorDriver Registration Scope Settings Source SourceFactory Store "
+        "WriteTracker chain drop_values gvk_of_kind hash_values is_namespaced keep_paths resource_name"
+    ),
+    "eso_core.controller": (
+        "Channel Context Controller ControllerBuilder ControllerHost ControllerOptions Enqueue Environment "
+        "Event EventKind EventSource Func Handler KindSource MapFunction Predicate Reconcile ReconcileTimeout "
+        "Request Result StaleCache TerminalError Ticker current_context enqueue_indexed enqueue_mapped "
+        "enqueue_object enqueue_owner event_priority predicates"
+    ),
+    "eso_core.events": (
+        "CoreCorrelator EventSink EventWriter ObjectReference Recorder RecorderV1 SeriesCorrelator "
+        "SinkOptions reference_of"
+    ),
+    "eso_core.manager": (
+        "CheckResult HealthCheck HealthChecks LeaderElectionOptions LeaderElector LeaseClient Manager "
+        "ManagerOptions MetricsServerOptions Runnable stop_on_signals"
+    ),
+    "eso_core.metrics": (
+        "CacheMetrics ControllerMetrics ControllerSeries Counter Gauge Histogram QueueFamilies QueueMetrics "
+        "RuntimeMetrics new_registry render"
+    ),
+    "eso_core.model": (
+        "Model OwnerReference PrinterColumn Resource ResourceMetadata Rule Schema SchemaError crd_for structural_schema"
+    ),
+    "eso_core.queue": (
+        "ItemExponential ItemFastSlow Jittered LOW_PRIORITY MaxOf QueueOptions QueueStatistics RateLimiter "
+        "Taken TokenBucket WithMaxWait WorkQueue"
+    ),
+    "eso_core.tracing": "Attribute Span Tracer",
+    "eso_core.webhook": (
+        "AdmissionRequest AdmissionResponse CABundles CertWatcher ConversionError Converter Defaulter "
+        "FieldError Validator WebhookServer invalid"
+    ),
 }
 
 
