@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import secrets
 import string
 import uuid
 
 from controllers.templating.budget import allocate
+from controllers.templating.functions.encoding import Corrupt, decode_base64
 from controllers.templating.functions.registry import FunctionError, function
+from controllers.templating.gotemplate.quoting import text as text_of
 
 __all__: list[str] = []
 
@@ -61,7 +62,7 @@ def rand_bytes(count: int) -> bytes:
 @function("randInt", "int, int", "A random integer from the first bound to just below the second.", group=GROUP,
           example="{{ randInt 3 5 }}", check="[34]", pure=False)  # fmt: skip
 def rand_int(low: int, high: int) -> int:
-    if high <= low:
+    if high <= low or high - low >= 1 << 63:
         raise FunctionError("invalid argument to Intn")
     return low + secrets.randbelow(high - low)
 
@@ -74,7 +75,7 @@ def uuid4() -> bytes:
 @function("shuffle", "string", "The characters of the text in random order.", group=GROUP,
           example='{{ shuffle "aab" }}', check="[ab]{3}", pure=False)  # fmt: skip
 def shuffle(text: bytes) -> bytes:
-    characters = list(text.decode("utf-8", "replace"))
+    characters = list(text_of(text))
     secrets.SystemRandom().shuffle(characters)
     return "".join(characters).encode()
 
@@ -104,15 +105,17 @@ def decrypt_aes(password: bytes, text: bytes) -> bytes:
     if not text:
         return b""
     try:
-        sealed = base64.b64decode(text, validate=True)
-    except binascii.Error:
-        raise FunctionError("illegal base64 data at input byte 0") from None
+        sealed = decode_base64(text)
+    except Corrupt as fault:
+        raise FunctionError(str(fault)) from None
     if len(sealed) < 16:
-        raise FunctionError(f"runtime error: slice bounds out of range [:16] with capacity {len(sealed)}")
-    if len(sealed) % 16 or len(sealed) == 16:
-        raise FunctionError("the ciphertext is not made of whole blocks")
+        raise FunctionError(f"runtime error: slice bounds out of range [:16] with capacity {len(text) // 4 * 3}")
+    if len(sealed) % 16:
+        raise FunctionError("crypto/cipher: input not full blocks")
+    if len(sealed) == 16:
+        raise FunctionError("runtime error: index out of range [-1]")
     decryptor = Cipher(algorithms.AES(_aes_key(password)), modes.CBC(sealed[:16])).decryptor()
     plain = decryptor.update(sealed[16:]) + decryptor.finalize()
     if plain[-1] > len(plain):
-        raise FunctionError("the ciphertext does not belong to this key")
+        raise FunctionError(f"runtime error: slice bounds out of range [:{len(plain) - plain[-1]}]")
     return plain[: len(plain) - plain[-1]]
