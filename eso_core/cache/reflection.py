@@ -115,6 +115,8 @@ class Settings:
         watch_list_retry: time for which streaming lists are not tried after the server refused one.
         check_streams: list once more at the same version after each streaming list, and tell of differences; for finding
             defects of servers, at the price of a second read.
+        check_shared: compare shared objects with what they were whenever they are read, and raise when somebody changed one;
+            for finding that bug, at the price of slow reads.
     """
 
     watch_list: bool = True
@@ -130,6 +132,7 @@ class Settings:
     absent_retry: float = 10.0
     watch_list_retry: float = 600.0
     check_streams: bool = False
+    check_shared: bool = False
 
     def __post_init__(self) -> None:
         if self.watch_timeout < 1 or self.idle_limit <= 0 or self.page_size < 0:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from eso_core.cache.checked import CheckedStore
 from eso_core.cache.codec import Bookmark, Codec, Decoded
 from eso_core.cache.driver import ReflectorDriver, Source
 from eso_core.cache.reflection import Failure, FailureKind, Item
@@ -28,7 +29,11 @@ class Shard:
     def __init__(self, informer: Informer, namespace: str, source: Source) -> None:
         self._informer = informer
         self.namespace = namespace
-        self.store = Store(informer.index_failed)
+        self.store: Store
+        if informer.settings is not None and informer.settings.check_shared:
+            self.store = CheckedStore(informer.spec.name, informer.index_failed)
+        else:
+            self.store = Store(informer.index_failed)
         spec = informer.spec.within(namespace)
         self._codec = Codec(
             spec.gvk,
