@@ -144,6 +144,8 @@ class Manager:
         self._events = self._group("events")
         self._election = self._group("leader election")
         self.checks = HealthChecks(self)
+        if self.options.leader_election is not None and not self.options.leader_election.ready_as_follower:
+            self.checks.readiness["leader-election"] = self._must_lead
         #: The running servers, to ask them for their ports; None when switched off.
         self.health_server: HttpServer | None = None
         self.metrics_server: HttpServer | None = None
@@ -257,6 +259,10 @@ class Manager:
     def elected(self) -> bool:
         """Whether the elected runnables run here."""
         return self._elected.running
+
+    def _must_lead(self) -> None:
+        if not self.elected:
+            raise RuntimeError("another process leads, or nobody does")
 
     @property
     def lease_overdue(self) -> float:

@@ -28,6 +28,7 @@ class LeaderElectionOptions:
         labels: put on the Lease.
         own_thread: renew on a thread with a loop of its own, so that a callback that stalls the main loop does not cost the
             lease; one that stalls it for `renew_deadline` still does. Uses the system's clock.
+        ready_as_follower: `/readyz` says yes while another process leads; without it only the leader is ready.
         on_started: runs while this process leads, and is cancelled when it does not any more; gets a scope for tasks.
         on_stopped: called when the manager stops, also in a process that never led.
         on_new_leader: told the identity of each new leader.
@@ -46,6 +47,7 @@ class LeaderElectionOptions:
     watch_lease: bool = True
     labels: dict[str, str] = field(default_factory=dict)
     own_thread: bool = False
+    ready_as_follower: bool = True
     on_started: Callable[[TaskScope], Awaitable[None]] | None = None
     on_stopped: Callable[[], None] | None = None
     on_new_leader: Callable[[str], None] | None = None
