@@ -165,8 +165,7 @@ def _merge(target: Dict, source: Dict, *, overwrite: bool) -> None:
         spend(1 + len(origin))
         for key, value in list(origin.items()):
             present = into.get(key)
-            merges = isinstance(value, dict) and isinstance(present, dict)
-            if isinstance(into, StrMap) and not isinstance(origin, StrMap) and not merges:
+            if isinstance(into, StrMap) and not isinstance(origin, StrMap):
                 if overwrite or (value is not None and not present):
                     given = type_name(value) if isinstance(value, list) else "interface {}"
                     raise FunctionError(
@@ -175,7 +174,7 @@ def _merge(target: Dict, source: Dict, *, overwrite: bool) -> None:
             elif value is None:
                 if overwrite:
                     into[key] = None
-            elif isinstance(value, dict) and isinstance(present, dict) and (present or type(present) is dict):
+            elif isinstance(value, dict) and isinstance(present, dict) and type(present) is not NilDict:
                 if present or any(content is not None for content in value.values()) or (overwrite and value):
                     open_pairs.append((present, value))
                 else:  # nothing to copy: the dict itself takes the empty place

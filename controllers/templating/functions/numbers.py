@@ -93,7 +93,7 @@ def _nearest(number: Fraction) -> float:
     try:
         return float(number)
     except OverflowError:
-        return math.copysign(math.inf, number)
+        return math.inf if number > 0 else -math.inf
 
 
 def _chain(first: Value, others: tuple[Value, ...], step: Callable[[Fraction, Fraction], Fraction]) -> float:
