@@ -333,7 +333,14 @@ class Manager:
         self._events.spawn(self._sink.run(), name="event sink")
         await self._servers.start()
         await self._start_servers()
-        self._servers.spawn(self.checks.watch_loop(self.metrics.loop_stalls.observe), name="event loop watch")
+        stalls = self.metrics.loop_stalls.observe
+        limit = self.options.loop_watchdog
+        # The watchdog sees every stall; the health check's own ticks only those that last.
+        self._servers.spawn(self.checks.watch_loop((lambda _: None) if limit else stalls), name="event loop watch")
+        if limit:
+            from eso_core.manager.watchdog import LoopWatchdog
+
+            self._servers.spawn(LoopWatchdog(limit, stalls).run(), name="event loop watchdog")
         for webhooks in self._webhook_servers:
             await webhooks.listen()
         await self._webhooks.start()

@@ -109,6 +109,8 @@ class ManagerOptions:
         freeze_gc: keep the garbage collector (of the whole process) from what the caches hold, and let it run less often.
         group_kind_concurrency: reconciles at a time for controllers of a kind, as `Kind.group` (or `Kind` in the core group);
             what a controller's own options say comes first.
+        loop_watchdog: log stalls of the event loop that last longer than so many seconds, with the stack of what it is doing;
+            0 is off, 0.1 finds what matters. For debugging: it takes a thread.
         reflector: numbers of the list-and-watch algorithm.
         events: limits of the event sink.
     """
@@ -125,6 +127,7 @@ class ManagerOptions:
     cache_sync_timeout: float = 120.0
     freeze_gc: bool = True
     group_kind_concurrency: Mapping[str, int] = field(default_factory=dict)
+    loop_watchdog: float = 0.0
     reflector: Settings | None = None
     events: SinkOptions = field(default_factory=SinkOptions)
 
@@ -133,6 +136,8 @@ class ManagerOptions:
             raise ValueError(f"ManagerOptions: shutdown_delay={self.shutdown_delay} must be 0 or more seconds")
         if self.cache_sync_timeout <= 0:
             raise ValueError(f"ManagerOptions: cache_sync_timeout={self.cache_sync_timeout} must be above 0 seconds")
+        if self.loop_watchdog < 0:
+            raise ValueError(f"ManagerOptions: loop_watchdog={self.loop_watchdog} must be 0 (off) or more seconds")
         for kind, count in self.group_kind_concurrency.items():
             if count < 1:
                 raise ValueError(f"ManagerOptions: group_kind_concurrency[{kind!r}]={count} must be at least 1")
