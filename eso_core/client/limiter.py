@@ -27,7 +27,7 @@ class RateLimit:
     LEGACY: ClassVar[RateLimit]
     """What Kubernetes clients in Go used by default for years."""
     CONTROLLER: ClassVar[RateLimit]
-    """Twenty times that average, for controllers."""
+    """Ten times that, for controllers."""
 
     def __post_init__(self) -> None:
         if self.qps <= 0:
