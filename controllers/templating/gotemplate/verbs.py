@@ -337,6 +337,8 @@ def print_argument(out: list[bytes], value: Value, verb: str, flags: Flags, *, r
         done = _basic(out, item, verb, flags)
         if done is False:
             _bad(out, item, verb, flags)
+        elif done is None and item is not value and isinstance(item, GoObject) and item.go_kind == "ptr":
+            _integer(out, _ADDRESS, verb if verb in "bodxX" else "x", flags, prefix=None if verb in "bodxX" else "0x")
         elif done is None:
             parts = _parts(item, flags)
             size += len(parts)
