@@ -124,15 +124,18 @@ def _copied(value: Value) -> Value:
     """A copy that shares no list or dict; made with a stack, for data may be nested as deep as it likes."""
     made: list[Value] = [value]
     open_places: list[tuple[Any, Any]] = [(made, 0)]
+    size = 0
     while open_places:
         holder, place = open_places.pop()
         source = holder[place]
         if isinstance(source, dict):
-            spend(1 + len(source))
+            size += 64 + 64 * len(source)
+            allocate(size)
             copy: Any = type(source)(source)
             open_places += ((copy, key) for key in copy)
         elif isinstance(source, list):
-            spend(1 + len(source))
+            size += 64 + 8 * len(source)
+            allocate(size)
             copy = type(source)(source)
             open_places += ((copy, at) for at in range(len(copy)))
         else:

@@ -8,6 +8,7 @@ import hashlib
 import zlib
 from typing import Final
 
+from controllers.templating.budget import allocate
 from controllers.templating.functions.registry import function
 from controllers.templating.gotemplate.fmt import sprintf
 
@@ -98,6 +99,7 @@ def decode_base32(value: bytes) -> bytes:
 
 @function("b64enc", "string", "The text in base64.", group=GROUP, example='{{ b64enc "hello" }}', result="aGVsbG8=")
 def b64enc(value: bytes) -> bytes:
+    allocate(len(value) * 4 // 3)
     return base64.b64encode(value)
 
 
@@ -118,6 +120,7 @@ def b64dec(value: bytes) -> bytes:
 
 @function("b32enc", "string", "The text in base32.", group=GROUP, example='{{ b32enc "hello" }}', result="NBSWY3DP")
 def b32enc(value: bytes) -> bytes:
+    allocate(len(value) * 8 // 5)
     return base64.b32encode(value)
 
 

@@ -100,7 +100,7 @@ def _chain(first: Value, others: tuple[Value, ...], step: Callable[[Fraction, Fr
     result = _exact(first)
     for value in others:
         result = step(result, _exact(value))
-        allocate(result.numerator.bit_length() >> 3)
+        allocate((result.numerator.bit_length() + result.denominator.bit_length()) >> 3)
     return _nearest(result)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from controllers.templating.budget import allocate
 from controllers.templating.functions.conversions import text_list
 from controllers.templating.functions.registry import function
-from controllers.templating.gotemplate.quoting import spans
+from controllers.templating.gotemplate.quoting import characters as characters_of
+from controllers.templating.gotemplate.quoting import encoded
 from controllers.templating.gotemplate.values import StrList, StrMap, Value
 
 __all__: list[str] = []
@@ -21,7 +22,7 @@ def _split(value: bytes, separator: bytes, count: int) -> list[bytes]:
         allocate(64 * value.count(separator) + len(value))
         return value.split(separator, count - 1 if count > 0 else -1)
     allocate(64 * len(value))
-    characters = [raw for _, raw in spans(value)]
+    characters = [encoded(char) for char in characters_of(value)]
     if 0 < count < len(characters):
         characters[count - 1 :] = [b"".join(characters[count - 1 :])]
     return characters

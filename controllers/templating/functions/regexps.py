@@ -75,6 +75,7 @@ class _Subject:
         self.text = self.searched = text
         self.places: dict[int, int] | None = None
         if not _valid(text):
+            allocate(64 * len(text))
             pieces, self.places, at, original = [], {0: 0}, 0, 0
             for rune, raw in spans(text):
                 pieces.append(encode_rune(rune))
@@ -226,6 +227,7 @@ def _find_all(pattern: _Pattern, text: bytes, count: int) -> StrList:
             break
         start, end = subject.span(found)
         pieces.append(text[start:end])
+        allocate(64 * len(pieces))
     return pieces or NilStrList()
 
 
@@ -244,6 +246,7 @@ def _split(compiled: _Pattern, text: bytes, count: int, pattern: bytes) -> StrLi
         if following != 0:
             pieces.append(text[begin:end])
         begin = following
+        allocate(64 * len(pieces))
     if end != len(text):
         pieces.append(text[begin:])
     return pieces

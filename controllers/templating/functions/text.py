@@ -6,7 +6,8 @@ from controllers.templating.budget import allocate
 from controllers.templating.functions.registry import FunctionError, function
 from controllers.templating.gotemplate.casing import is_space, lower, map_text, title, trim_space, upper
 from controllers.templating.gotemplate.fmt import to_text
-from controllers.templating.gotemplate.quoting import quote, runes, spans, text
+from controllers.templating.gotemplate.quoting import characters as characters_of
+from controllers.templating.gotemplate.quoting import encoded, quote, text
 from controllers.templating.gotemplate.values import Value
 
 __all__ = ["replace_all"]
@@ -32,14 +33,10 @@ def trim(value: bytes) -> bytes:
 def trim_all(characters: bytes, value: bytes) -> bytes:
     if characters.isascii():
         return value.strip(characters) if characters else value
-    unwanted = frozenset(runes(characters))
-    pieces = spans(value)
-    start, end = 0, len(pieces)
-    while start < end and pieces[start][0] in unwanted:
-        start += 1
-    while end > start and pieces[end - 1][0] in unwanted:
-        end -= 1
-    return b"".join(raw for _, raw in pieces[start:end])
+    unwanted = text(characters)
+    if "\ufffd" in unwanted:
+        unwanted += "".join(map(chr, range(0xDC80, 0xDD00)))  # invalid bytes count as U+FFFD
+    return encoded(characters_of(value).strip(unwanted))
 
 
 @function("trimSuffix", "string, string", "The text without the ending, if it has it.", group=GROUP,
@@ -71,6 +68,7 @@ def _separates(char: str) -> bool:
 @function("title", "string", "The first letter of each word in title case.", group=GROUP,
           example='{{ title "hello big-world" }}', result="Hello Big-World")  # fmt: skip
 def title_case(value: bytes) -> bytes:
+    allocate(8 * len(value))
     before = " "
     changed = []
     for char in text(value):
@@ -82,6 +80,7 @@ def title_case(value: bytes) -> bytes:
 @function("untitle", "string", "The first letter of each word in lower case.", group=GROUP,
           example='{{ untitle "Hello World" }}', result="hello world")  # fmt: skip
 def untitle(value: bytes) -> bytes:
+    allocate(8 * len(value))
     starts = True
     changed = []
     for char in text(value):
@@ -172,22 +171,27 @@ def has_suffix(ending: bytes, value: bytes) -> bool:
     return value.endswith(ending)
 
 
+def _spaced(pieces: list[bytes]) -> bytes:
+    allocate(sum(map(len, pieces)) + len(pieces))
+    return b" ".join(pieces)
+
+
 @function("quote", "...any", "The values in double quotes, as a Go literal; nil is left out.", group=GROUP,
           example='{{ quote "a\\"b" 1 nil }}', result='"a\\"b" "1"')  # fmt: skip
 def quoted(*values: Value) -> bytes:
-    return b" ".join(quote(to_text(value)) for value in values if value is not None)
+    return _spaced([quote(to_text(value)) for value in values if value is not None])
 
 
 @function("squote", "...any", "The values in single quotes, as they are; nil is left out.", group=GROUP,
           example='{{ squote "a" 1 }}', result="'a' '1'")  # fmt: skip
 def single_quoted(*values: Value) -> bytes:
-    return b" ".join(b"'" + to_text(value) + b"'" for value in values if value is not None)
+    return _spaced([b"'" + to_text(value) + b"'" for value in values if value is not None])
 
 
 @function("cat", "...any", "The values with spaces between; nil is left out.", group=GROUP,
           example='{{ cat "a" 1 nil "b" }}', result="a 1 b")  # fmt: skip
 def cat(*values: Value) -> bytes:
-    return b" ".join(to_text(value) for value in values if value is not None)
+    return _spaced([to_text(value) for value in values if value is not None])
 
 
 def replace_all(value: bytes, old: bytes, new: bytes) -> bytes:
@@ -195,9 +199,9 @@ def replace_all(value: bytes, old: bytes, new: bytes) -> bytes:
     if old:
         allocate(len(value) + max(len(new) - len(old), 0) * (value.count(old) if len(new) > len(old) else 0))
         return value.replace(old, new)
-    pieces = [bytes([c]) for c in value] if value.isascii() else [raw for _, raw in spans(value)]
+    pieces = characters_of(value)
     allocate(len(value) + len(new) * (len(pieces) + 1))
-    return new + b"".join(piece + new for piece in pieces)
+    return encoded("".join(f"{characters_of(new)}{piece}" for piece in pieces)) + new
 
 
 @function("replace", "string, string, string", "The third text with every first one replaced by the second.", group=GROUP,

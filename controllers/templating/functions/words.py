@@ -6,6 +6,7 @@ import unicodedata
 from enum import Enum, auto
 from functools import lru_cache
 
+from controllers.templating.budget import allocate
 from controllers.templating.functions.registry import function
 from controllers.templating.gotemplate.casing import is_lower, is_space, is_title, is_upper, lower, title, upper
 from controllers.templating.gotemplate.quoting import RUNE_ERROR, spans, text
@@ -104,6 +105,7 @@ def _written(word: Word, connector: bytes) -> bytes:
 
 def _separated(value: bytes, connector: bytes) -> bytes:
     """The words in lower case with a connector between. A number belongs to the word before it, or to the letters after it."""
+    allocate(32 * len(value))
     words = _words(value)
     out: list[bytes] = []
     at = 0
@@ -157,6 +159,7 @@ def _is_connector(char: str) -> bool:
 @function("camelcase", "string", "The words joined, each with a capital letter.", group=GROUP,
           example='{{ camelcase "http_server" }} {{ camelcase "FOO_BAR" }}', result="HttpServer FooBar")  # fmt: skip
 def camelcase(value: bytes) -> bytes:
+    allocate(8 * len(value))
     characters = text(value)
     start = 0
     while start < len(characters) and _is_connector(characters[start]):
@@ -185,6 +188,7 @@ def camelcase(value: bytes) -> bytes:
 @function("swapcase", "string", "Lower case for upper, and the other way; a lower-case word begins with title case.", group=GROUP,
           example='{{ swapcase "This Is" }}', result="tHIS iS")  # fmt: skip
 def swapcase(value: bytes) -> bytes:
+    allocate(8 * len(value))
     starts = True
     changed = []
     for char in text(value):

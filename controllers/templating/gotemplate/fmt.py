@@ -26,7 +26,12 @@ def to_text(value: Value) -> bytes:
         return format_float(value)
     out: list[bytes] = []
     print_argument(out, value, "v", Flags())
-    return b"".join(out)
+    return _joined(out)
+
+
+def _joined(pieces: list[bytes]) -> bytes:
+    allocate(sum(map(len, pieces)))
+    return b"".join(pieces)
 
 
 def print_values(values: list[Value] | tuple[Value, ...]) -> bytes:
@@ -39,12 +44,14 @@ def print_values(values: list[Value] | tuple[Value, ...]) -> bytes:
             out.append(b" ")
         out.append(to_text(value))
         after_text = is_text
-    return b"".join(out)
+    return _joined(out)
 
 
 def println_values(values: list[Value] | tuple[Value, ...]) -> bytes:
     """All values with spaces between, and a newline."""
-    return b" ".join(map(to_text, values)) + b"\n"
+    texts = [to_text(value) for value in values]
+    allocate(sum(map(len, texts)))
+    return b" ".join(texts) + b"\n"
 
 
 def _number(text: bytes, start: int, end: int) -> tuple[int | None, int]:
@@ -195,7 +202,7 @@ class _Format:
                 out.append(b", " if turn else b"")
                 out.append(b"<nil>" if value is None else type_name(value).encode() + b"=" + to_text(value))
             out.append(b")")
-        return b"".join(out)
+        return _joined(out)
 
 
 def sprintf(format: bytes, args: list[Any] | tuple[Any, ...]) -> bytes:

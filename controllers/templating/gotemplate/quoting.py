@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
+
+from controllers.templating.budget import allocate
 
 __all__ = [
     "can_backquote",
@@ -21,6 +24,9 @@ __all__ = [
 RUNE_ERROR = 0xFFFD
 _SIMPLE = {7: "\\a", 8: "\\b", 12: "\\f", 10: "\\n", 13: "\\r", 9: "\\t", 11: "\\v"}
 _ESCAPES = {97: 7, 98: 8, 102: 12, 110: 10, 114: 13, 116: 9, 118: 11, 92: 92}
+_INVALID = re.compile("[\udc80-\udcff]")
+_PLAIN = re.compile(rb"[ !#-\[\]-~]*")
+_TO_ESCAPE = re.compile(r"[^ !#-\[\]-~]")
 _PRINTABLE = frozenset("LMNPS")
 # Printable since Unicode 15, which Python 3.11 does not know yet.
 _NEWER = (
@@ -56,32 +62,32 @@ def encode_rune(rune: int) -> bytes:
     return b"\xef\xbf\xbd"
 
 
+def characters(data: bytes) -> str:
+    """The text as characters; each invalid byte is a lone surrogate, so that `encoded` gives the same bytes again."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def encoded(characters: str) -> bytes:
+    """The bytes of what `characters` gave."""
+    return characters.encode("utf-8", "surrogateescape")
+
+
 def runes(data: bytes) -> list[int]:
     """All runes, as `range` over a Go string gives them."""
-    if data.isascii():
-        return list(data)
-    try:
-        return [ord(c) for c in data.decode()]
-    except UnicodeDecodeError:
-        return [rune for rune, _ in spans(data)]
+    return [ord(c) for c in text(data)]
 
 
 def spans(data: bytes) -> list[tuple[int, bytes]]:
-    """Runes with the bytes that they were read from."""
-    found, pos = [], 0
-    while pos < len(data):
-        rune, width = decode_rune(data, pos)
-        found.append((rune, data[pos : pos + width]))
-        pos += width
-    return found
+    """Runes with the bytes that they were read from. A list of large pieces: for short texts."""
+    return [(RUNE_ERROR if "\ud800" <= c < "\ue000" else ord(c), encoded(c)) for c in characters(data)]
 
 
 def text(data: bytes) -> str:
-    """For messages: invalid bytes become U+FFFD each."""
+    """The characters, U+FFFD for each invalid byte."""
     try:
         return data.decode()
     except UnicodeDecodeError:
-        return "".join(map(chr, runes(data)))
+        return _INVALID.sub("\ufffd", characters(data))
 
 
 @lru_cache(4096)
@@ -94,10 +100,10 @@ def is_print(rune: int) -> bool:
     return unicodedata.category(chr(rune))[0] in _PRINTABLE or any(low <= rune <= high for low, high in _NEWER)
 
 
-def _escaped(rune: int, width: int, raw: bytes, mark: str, ascii_only: bool) -> str:
-    if width == 1 and rune == RUNE_ERROR:
-        return f"\\x{raw[0]:02x}"
-    char = chr(rune)
+def _escaped(char: str, mark: str, ascii_only: bool) -> str:
+    rune = ord(char)
+    if 0xDC80 <= rune < 0xDD00:
+        return f"\\x{rune - 0xDC00:02x}"
     if char == mark or char == "\\":
         return "\\" + char
     if (rune < 0x80 or not ascii_only) and is_print(rune):
@@ -111,13 +117,11 @@ def _escaped(rune: int, width: int, raw: bytes, mark: str, ascii_only: bool) -> 
 
 def quote(data: bytes, *, ascii_only: bool = False) -> bytes:
     """A double-quoted Go literal, as `%q` prints it."""
-    if data.isascii() and data.decode().isprintable() and b'"' not in data and b"\\" not in data:
+    allocate(len(data) + 2)
+    if _PLAIN.fullmatch(data):
         return b'"' + data + b'"'
-    parts = ['"']
-    for rune, raw in spans(data):
-        parts.append(_escaped(rune, len(raw), raw, '"', ascii_only))
-    parts.append('"')
-    return "".join(parts).encode("utf-8", "surrogatepass")
+    body = _TO_ESCAPE.sub(lambda found: _escaped(found[0], '"', ascii_only), characters(data))
+    return f'"{body}"'.encode()
 
 
 def can_backquote(data: bytes) -> bool:
@@ -133,7 +137,7 @@ def quote_rune(rune: int, *, ascii_only: bool = False) -> bytes:
     """A single-quoted Go literal."""
     if not (0 <= rune < 0xD800 or 0xE000 <= rune < 0x110000):
         rune = RUNE_ERROR
-    return ("'" + _escaped(rune, 3, b"", "'", ascii_only) + "'").encode()
+    return ("'" + _escaped(chr(rune), "'", ascii_only) + "'").encode()
 
 
 def unquote_char(data: bytes, pos: int, mark: int) -> tuple[bytes, int, int]:

@@ -6,7 +6,15 @@ from typing import Any, Final
 
 from controllers.templating.budget import allocate
 from controllers.templating.gotemplate.floats import format_verb
-from controllers.templating.gotemplate.quoting import can_backquote, encode_rune, is_print, quote, quote_rune, spans
+from controllers.templating.gotemplate.quoting import (
+    can_backquote,
+    characters,
+    encode_rune,
+    encoded,
+    is_print,
+    quote,
+    quote_rune,
+)
 from controllers.templating.gotemplate.values import GoObject, Uint8, Uint64, Value, is_nil, type_name
 
 __all__ = ["Flags", "print_argument"]
@@ -37,7 +45,7 @@ class Flags:
 
 
 def _characters(data: bytes) -> int:
-    return len(data) if data.isascii() else len(spans(data))
+    return len(data) if data.isascii() else len(characters(data))
 
 
 def _pad(out: list[bytes], data: bytes, flags: Flags, *, zeros: bool = True) -> None:
@@ -58,7 +66,7 @@ def _cut(data: bytes, flags: Flags) -> bytes:
         return data
     if data.isascii():
         return data[: flags.precision]
-    return b"".join(raw for _, raw in spans(data)[: flags.precision])
+    return encoded(characters(data)[: flags.precision])
 
 
 def _quoted(out: list[bytes], data: bytes, flags: Flags) -> None:
