@@ -14,7 +14,7 @@ from controllers.templating.gotemplate.quoting import decode_rune, quote, quote_
 from controllers.templating.gotemplate.quoting import text as readable
 from controllers.templating.gotemplate.values import Value
 
-__all__ = ["JsonError", "decode_json"]
+__all__ = ["JsonError", "decode_json", "json_place"]
 
 _SPACE: Final = re.compile(rb"[ \t\r\n]*")
 _INTEGER: Final = re.compile(rb"-?(?:0|[1-9][0-9]*)")
@@ -62,6 +62,15 @@ def _converted(value: Any, depth: int) -> Value:
             raise _TooDeep
         return [_converted(item, depth + 1) for item in value]
     return value
+
+
+def json_place(names: list[bytes]) -> str:
+    """Where a value stands, in the words of Go's messages; the names of members lead there from the root."""
+    place = readable(b".".join(name.replace(b"~", b"~0").replace(b"/", b"~1") for name in names))
+    if not place:
+        return "Go value"
+    last = place.rpartition(".")[2]
+    return f".{place}" if last.isascii() and last.isdigit() else f"Go struct field .{place}"
 
 
 class _Parser:
@@ -166,13 +175,9 @@ class _Parser:
         value = float(text[start:pos])
         if math.isinf(value):
             if not self.overflow:
-                names = [
-                    (b"%d" % n if isinstance(n, int) else n.replace(b"~", b"~0").replace(b"/", b"~1")) for n in path
-                ]
-                place = readable(b".".join(names))
-                into = "Go value" if not place else f".{place}" if names[-1].isdigit() else f"Go struct field .{place}"
+                names = [b"%d" % n if isinstance(n, int) else n for n in path]
                 shown = text[start:pos].decode()
-                self.overflow = f"json: cannot unmarshal number {shown} into {into} of type float64"
+                self.overflow = f"json: cannot unmarshal number {shown} into {json_place(names)} of type float64"
             return math.copysign(sys.float_info.max, value)
         return value
 
