@@ -7,6 +7,7 @@ samples of counters without that suffix; this writer prints the name the samples
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
@@ -71,16 +72,18 @@ def _text_name(metric: Metric) -> str:
 
 
 def _line(sample: Sample) -> str:
-    value = _short(go_float(sample.value))
+    number = sample.value
+    # Most values are small counts, which need none of the care for exponents.
+    value = str(int(number)) if 0 <= number < 1e6 and number == int(number) else _short(go_float(number))
     if not sample.labels:
         return f"{sample.name} {value}\n"
-    labels = ",".join(
-        [
-            '{}="{}"'.format(label, _escaped(_short(text) if label == "le" else text))
-            for label, text in sample.labels.items()
-        ]
-    )
-    return f"{sample.name}{{{labels}}} {value}\n"
+    return f"{sample.name}{{{','.join([_pair(*label) for label in sample.labels.items()])}}} {value}\n"
+
+
+@lru_cache(maxsize=8192)
+def _pair(label: str, text: str) -> str:
+    # The same few pairs come in each scrape, most of them many times.
+    return f'{label}="{_escaped(_short(text) if label == "le" else text)}"'
 
 
 def _short(number: str) -> str:

@@ -63,9 +63,9 @@ def test_a_reconcile_gets_the_key_and_never_the_event() -> None:
 async def test_failing_objects_slow_down_and_recover(kit: Any, clock: FakeClock, quiet: list[Any]) -> None:
     """P-51: all fail for an hour: after two minutes at most 10 tries a second, memory stays flat; then all are done.
 
-    10,000 objects nightly, 1,000 otherwise.
+    10,000 objects nightly, 500 otherwise.
     """
-    objects = whole_or(10_000, 1_000)
+    objects = whole_or(10_000, 500)
     tries = 0
     broken = True
     done: set[str] = set()

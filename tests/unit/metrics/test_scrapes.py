@@ -27,13 +27,13 @@ def _hundred_controllers() -> RuntimeMetrics:
 
 
 def test_a_hundred_controllers_are_scraped_in_less_than_50_ms() -> None:
-    """X-02: the best of several runs, for the machine may be busy."""
+    """X-02: CPU time, and the best of several runs, for the machine may be busy."""
     registry = _hundred_controllers().registry
     best = float("inf")
     for _ in range(7):
-        started = time.perf_counter()
+        started = time.thread_time()
         body, _ = render(registry)
-        best = min(best, time.perf_counter() - started)
+        best = min(best, time.thread_time() - started)
     assert body.count(b'controller="controller-99"') > 50
     assert best < 0.05
 
