@@ -38,8 +38,13 @@ class CachedClient:
         self.list = cache.list
 
     async def create(self, obj: T, **options: Any) -> T:
-        """Creates an object and returns what the server stored."""
+        """Creates an object and returns what the server stored.
+
+        Raises:
+            ValueError: a copy of a Secret whose values are not in the cache.
+        """
         gvk, key = _identity(obj)
+        _refuse_without_values("creating", obj, gvk, key)
         if not key.name:
             return await self._verbs.create(obj, **options)  # type: ignore[no-any-return]  # the server makes up the name
         return await self._write(gvk, key, options, self._verbs.create(obj, **options))  # type: ignore[no-any-return]
@@ -51,11 +56,7 @@ class CachedClient:
             ValueError: a Secret whose values are not in the cache: they would be erased.
         """
         gvk, key = _identity(obj)
-        if lacks_values(obj):
-            raise ValueError(
-                f"updating {gvk.kind} {key}: the cache has no values of Secrets, they would be erased: read it with "
-                "ctx.api, patch it, or register an InformerSpec with values=True"
-            )
+        _refuse_without_values("updating", obj, gvk, key)
         based_on = _version_of(obj)
         return await self._write(gvk, key, options, self._verbs.update(obj, **options), based_on=based_on)  # type: ignore[no-any-return]
 
@@ -90,8 +91,13 @@ class CachedClient:
         return await self.patch(kind, key, MergePatch({"status": wanted}), subresource="status", **options)
 
     async def apply(self, obj: T, owner: str, **options: Any) -> T:
-        """Applies an object's fields as `owner` (server-side apply)."""
+        """Applies an object's fields as `owner` (server-side apply).
+
+        Raises:
+            ValueError: a Secret whose values are not in the cache.
+        """
         gvk, key = _identity(obj)
+        _refuse_without_values("applying", obj, gvk, key)
         return await self._write(gvk, key, options, self._verbs.apply(obj, owner, **options))  # type: ignore[no-any-return]
 
     async def delete(self, kind: Kind, key: tuple[str, str], **options: Any) -> Any:
@@ -180,6 +186,14 @@ class CachedClient:
             else:
                 pending.unknown()
         return result
+
+
+def _refuse_without_values(doing: str, obj: object, gvk: GVK, key: ObjectKey) -> None:
+    if lacks_values(obj):
+        raise ValueError(
+            f"{doing} {gvk.kind} {key}: the cache has no values of Secrets, they would be lost: read it with "
+            "ctx.api, patch it, or register an InformerSpec with values=True"
+        )
 
 
 def _resolve_delete(pending: PendingWrite, result: Any) -> None:

@@ -110,7 +110,7 @@ async def test_values_are_kept_where_somebody_says_whose(
 async def test_a_secret_without_values_cannot_be_written_back(
     cache: Cache, scope: TaskScope, clock: FakeClock, server: Any
 ) -> None:
-    """R-44: an update would erase them; other kinds are not concerned."""
+    """R-44: an update would erase them, a copy would have none; other kinds are not concerned."""
     server.kind = "Secret"
     server.put("s", data={"password": "MQ=="})
     cache.register(InformerSpec(SECRET))
@@ -123,7 +123,8 @@ async def test_a_secret_without_values_cannot_be_written_back(
 
     client = CachedClient(cast(Client, Api()), cache)
     found = await client.get(SECRET, ObjectKey("ns", "s"))
-    with pytest.raises(ValueError, match="they would be erased"):
-        await client.update(found)
+    for write in (client.update, client.create, lambda obj: client.apply(obj, "demo")):
+        with pytest.raises(ValueError, match="no values of Secrets, they would be lost"):
+            await write(found)
     other = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "ns"}, "data": {"a": "b"}}
     assert (await client.update(other))["data"] == {"a": "b"}
