@@ -28,7 +28,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from eso_core.aio import Clock, SystemClock, TaskScope, shielded
-from eso_core.cache import Cache, CachedClient, ClientSources
+from eso_core.cache import Cache, CachedClient, Change, ChangeType, ClientSources, InformerSpec
 from eso_core.client import Client, ClientConfig
 from eso_core.controller import Controller, Environment
 from eso_core.controller.builder import ControllerBuilder
@@ -46,7 +46,9 @@ from eso_core.manager.options import ManagerOptions
 from eso_core.manager.runnable import Runnable, WarmsUp, needs_leader, warms_up
 from eso_core.manager.scrapeauth import ScrapeAuth
 from eso_core.manager.servers import HttpServer, WebHandler, health_server, metrics_server
+from eso_core.meta import Partial
 from eso_core.meta.errors import LeaderElectionLost, ManagerError
+from eso_core.meta.wellknown import CRD
 from eso_core.metrics import RuntimeMetrics, new_registry
 
 if TYPE_CHECKING:
@@ -260,6 +262,10 @@ class Manager:
         """Whether the elected runnables run here."""
         return self._elected.running
 
+    def _definition_changed(self, change: Change) -> None:
+        if not change.initial and change.type is not ChangeType.UNCHANGED:
+            self.api.mapper.invalidate()
+
     def _must_lead(self) -> None:
         if not self.elected:
             raise RuntimeError("another process leads, or nobody does")
@@ -329,6 +335,9 @@ class Manager:
     async def _start(self) -> None:
         for builder in self._builders:
             builder.complete()
+        if self.options.watch_definitions:
+            definitions = self.cache.register(InformerSpec(Partial(CRD), view="definitions"))
+            definitions.subscribe(self._definition_changed)
         await self._events.start()
         self._events.spawn(self._sink.run(), name="event sink")
         await self._servers.start()

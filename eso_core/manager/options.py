@@ -109,6 +109,8 @@ class ManagerOptions:
         freeze_gc: keep the garbage collector (of the whole process) from what the caches hold, and let it run less often.
         group_kind_concurrency: reconciles at a time for controllers of a kind, as `Kind.group` (or `Kind` in the core group);
             what a controller's own options say comes first.
+        watch_definitions: watch CustomResourceDefinitions (by their metadata), so that a kind that comes or changes is known at
+            once, and not ten seconds after somebody asked in vain. Needs the right to list and watch them.
         loop_watchdog: log stalls of the event loop that last longer than so many seconds, with the stack of what it is doing;
             0 is off, 0.1 finds what matters. For debugging: it takes a thread.
         reflector: numbers of the list-and-watch algorithm.
@@ -127,6 +129,7 @@ class ManagerOptions:
     cache_sync_timeout: float = 120.0
     freeze_gc: bool = True
     group_kind_concurrency: Mapping[str, int] = field(default_factory=dict)
+    watch_definitions: bool = False
     loop_watchdog: float = 0.0
     reflector: Settings | None = None
     events: SinkOptions = field(default_factory=SinkOptions)
