@@ -219,3 +219,13 @@ async def test_lines_of_several_megabytes_pass(server, client) -> None:
     async with client.watch_raw(SECRET) as events:
         event = await anext(events)
     assert json.loads(event.body) == obj
+
+
+def test_a_line_of_17_mib_is_refused_as_it_comes() -> None:
+    """C-04, P-07: after 16 MiB, not at its end, so that nobody can fill the memory with one line."""
+    splitter = LineSplitter()
+    chunk = b"x" * 2**20
+    for _ in range(16):
+        assert splitter.feed(chunk) == []
+    with pytest.raises(DecodeError, match="longer than 16777216 bytes"):
+        splitter.feed(chunk)
