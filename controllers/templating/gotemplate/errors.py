@@ -13,11 +13,51 @@ Texts are those of Go's text/template, since users search for them.
 
 from __future__ import annotations
 
-__all__ = ["ExecError", "FunctionError", "LimitExceeded", "ParseError", "TemplateError"]
+from dataclasses import dataclass
+
+__all__ = ["ExecError", "FunctionError", "LimitExceeded", "ParseError", "Place", "TemplateError"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a template failed, and what about.
+
+    Attributes:
+        template: name of the template (of the text, not of a `define` in it).
+        line: from 1; 0 where unknown.
+        column: bytes before the node on its line; None for parse errors, which know the line only.
+        node: the part that failed, as source text.
+        executing: the `define`d template that ran, or the same as `template`.
+        message: the text after position and node.
+        function: the function that refused its arguments.
+        missing_key: the key that a map does not have.
+        available: keys (never values) of the root data, where the key is missing there.
+    """
+
+    template: str = ""
+    line: int = 0
+    column: int | None = None
+    node: str = ""
+    executing: str = ""
+    message: str = ""
+    function: str | None = None
+    missing_key: str | None = None
+    available: tuple[str, ...] | None = None
 
 
 class TemplateError(Exception):
-    """A template cannot be parsed or rendered. The text holds names and positions, and values only where functions put them."""
+    """A template cannot be parsed or rendered. The text holds names and positions, and values only where functions put them.
+
+    Attributes:
+        place: the same in parts.
+    """
+
+    def __init__(self, message: str, place: Place | None = None) -> None:
+        super().__init__(message)
+        self.place = place or Place(message=message)
+
+    def __reduce__(self) -> tuple[type, tuple[str, Place]]:
+        return type(self), (str(self), self.place)
 
 
 class ParseError(TemplateError):
@@ -29,7 +69,7 @@ class ExecError(TemplateError):
 
 
 class LimitExceeded(ExecError):
-    """Output size, steps or time of one render are used up."""
+    """Output size, steps, time or nesting of one render are used up."""
 
 
 class FunctionError(Exception):

@@ -9,9 +9,9 @@ import re
 import unicodedata
 from collections.abc import Callable
 from enum import IntEnum, auto
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from controllers.templating.gotemplate.quoting import decode_rune, is_print, quote
+from controllers.templating.gotemplate.quoting import characters, decode_rune, encoded, is_print, quote, text
 
 __all__ = ["Item", "Kind", "Lexer"]
 
@@ -60,6 +60,7 @@ _KEYWORDS = {
     b"else": Kind.ELSE, b"end": Kind.END, b"if": Kind.IF, b"range": Kind.RANGE, b"nil": Kind.NIL,
     b"template": Kind.TEMPLATE, b"with": Kind.WITH,
 }  # fmt: skip
+_State = Callable[[], Any]
 _SPACE = b" \t\r\n"
 _SPACES = re.compile(rb"[ \t\r\n]+")
 _WORD = re.compile(rb"[A-Za-z0-9_]*")
@@ -76,7 +77,7 @@ class Item(NamedTuple):
 
     def describe(self) -> str:
         """As error texts name it."""
-        word = self.val.decode("utf-8", "replace")
+        word = text(self.val)
         if self.kind is Kind.EOF:
             return "EOF"
         if self.kind is Kind.ERROR:
@@ -84,8 +85,8 @@ class Item(NamedTuple):
         if self.kind > Kind.KEYWORD:
             return f"<{word}>"
         if len(self.val) > 10:
-            return quote(word[:10].encode()).decode() + "..."
-        return quote(self.val).decode("utf-8", "replace")
+            return text(quote(encoded(characters(self.val)[:10]))) + "..."
+        return text(quote(self.val))
 
 
 class Lexer:
@@ -106,9 +107,14 @@ class Lexer:
     def next_item(self) -> Item:
         """The next token; EOF or ERROR for ever at the end."""
         self._item = None
-        state: Callable[[], object] = self._inside_action if self._inside else self._text
-        while self._item is None:
-            state = state()  # type: ignore[assignment]
+        if self._inside:
+            self._inside_action()
+        else:
+            state: _State | None = self._text
+            while state is not None:
+                state = state()
+        if self._item is None:
+            raise AssertionError("a state of the lexer ended without a token")
         return self._item
 
     # -- emitting
@@ -142,7 +148,7 @@ class Lexer:
 
     # -- outside of actions
 
-    def _text(self) -> object:
+    def _text(self) -> _State | None:
         found = self._input.find(self._left, self._pos)
         if found < 0:
             self._pos = len(self._input)
@@ -181,7 +187,7 @@ class Lexer:
             return True, True
         return self._input.startswith(self._right, pos), False
 
-    def _left_delim(self) -> object:
+    def _left_delim(self) -> _State | None:
         self._pos += len(self._left)
         marker = 2 if self._trims_left(self._pos) else 0
         if self._input.startswith(b"/*", self._pos + marker):
@@ -196,14 +202,16 @@ class Lexer:
         self._item = item
         return None
 
-    def _comment(self) -> object:
+    def _comment(self) -> _State | None:
         end = self._input.find(b"*/", self._pos + 2)
         if end < 0:
-            return self._fail("unclosed comment")
+            self._fail("unclosed comment")
+            return None
         self._pos = end + 2
         at, trims = self._at_right(self._pos)
         if not at:
-            return self._fail("comment ends before closing delimiter")
+            self._fail("comment ends before closing delimiter")
+            return None
         self._pos += (2 if trims else 0) + len(self._right)
         if trims:
             self._skip_space()
@@ -350,7 +358,7 @@ class Lexer:
         return self._emit(Kind.NUMBER)
 
     def _bad_number(self) -> None:
-        self._fail(f"bad number syntax: {quote(self._input[self._start : self._pos]).decode('utf-8', 'replace')}")
+        self._fail(f"bad number syntax: {text(quote(self._input[self._start : self._pos]))}")
 
     def _accept(self, chars: bytes) -> bool:
         if self._pos < len(self._input) and self._input[self._pos] in chars:

@@ -11,6 +11,9 @@ __all__ = [
     "Number", "Pipe", "String", "TemplateCall", "Text", "Tree", "Variable",
 ]  # fmt: skip
 
+# White space in the sense of Unicode; Python's own `strip` takes some control characters as well.
+_WHITE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+
 
 @dataclass(slots=True, eq=False)
 class Node:
@@ -192,4 +195,4 @@ class Tree:
     @property
     def empty(self) -> bool:
         """Nothing but white space."""
-        return all(isinstance(node, Text) and not node.value.strip() for node in self.root.nodes)
+        return all(isinstance(node, Text) and not text(node.value).strip(_WHITE) for node in self.root.nodes)
