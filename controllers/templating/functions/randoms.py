@@ -1,4 +1,4 @@
-"""Random text, and AES with a random start: new output at every call."""
+"""Random text: new output at every call."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import string
 import uuid
 
 from controllers.templating.budget import allocate
-from controllers.templating.functions.encoding import Corrupt, decode_base64
 from controllers.templating.functions.registry import FunctionError, function
 from controllers.templating.gotemplate.quoting import text as text_of
 
@@ -78,44 +77,3 @@ def shuffle(text: bytes) -> bytes:
     characters = list(text_of(text))
     secrets.SystemRandom().shuffle(characters)
     return "".join(characters).encode()
-
-
-def _aes_key(password: bytes) -> bytes:
-    return password[:32].ljust(32, b"\0")
-
-
-@function("encryptAES", "string, string", "AES-256-CBC with a random start, base64 encoded; empty text stays empty.",
-          group=GROUP, example='{{ encryptAES "k" "plain" }}', check="[A-Za-z0-9+/=]{44}", pure=False)  # fmt: skip
-def encrypt_aes(password: bytes, text: bytes) -> bytes:
-    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-
-    if not text:
-        return b""
-    start = secrets.token_bytes(16)
-    fill = 16 - len(text) % 16
-    encryptor = Cipher(algorithms.AES(_aes_key(password)), modes.CBC(start)).encryptor()
-    return base64.b64encode(start + encryptor.update(text + bytes([fill]) * fill) + encryptor.finalize())
-
-
-@function("decryptAES", "string, string", "The text that encryptAES encrypted.", group=GROUP,
-          example='{{ decryptAES "secretkey" "30tEfhuJSVRhpG97XCuWgz2okj7L8vQ1s6V9zVUPeDQ=" }}', result="plaintext")  # fmt: skip
-def decrypt_aes(password: bytes, text: bytes) -> bytes:
-    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-
-    if not text:
-        return b""
-    try:
-        sealed = decode_base64(text)
-    except Corrupt as fault:
-        raise FunctionError(str(fault)) from None
-    if len(sealed) < 16:
-        raise FunctionError(f"runtime error: slice bounds out of range [:16] with capacity {len(text) // 4 * 3}")
-    if len(sealed) % 16:
-        raise FunctionError("crypto/cipher: input not full blocks")
-    if len(sealed) == 16:
-        raise FunctionError("runtime error: index out of range [-1]")
-    decryptor = Cipher(algorithms.AES(_aes_key(password)), modes.CBC(sealed[:16])).decryptor()
-    plain = decryptor.update(sealed[16:]) + decryptor.finalize()
-    if plain[-1] > len(plain):
-        raise FunctionError(f"runtime error: slice bounds out of range [:{len(plain) - plain[-1]}]")
-    return plain[: len(plain) - plain[-1]]

@@ -14,7 +14,7 @@ from controllers.templating.gotemplate.quoting import decode_rune, quote, quote_
 from controllers.templating.gotemplate.quoting import text as readable
 from controllers.templating.gotemplate.values import Value
 
-__all__ = ["JsonError", "decode_json", "json_place"]
+__all__ = ["JsonError", "decode_json", "decode_json_prefix", "json_place"]
 
 _SPACE: Final = re.compile(rb"[ \t\r\n]*")
 _INTEGER: Final = re.compile(rb"-?(?:0|[1-9][0-9]*)")
@@ -207,7 +207,7 @@ class _Parser:
         return name
 
     def document(self) -> Value:
-        """The only value of the text."""
+        """The first value of the text."""
         stack: list[Any] = []
         path: list[bytes | int] = []
         value: Any = _MISSING
@@ -251,9 +251,12 @@ class _Parser:
                 raise self.bad(
                     self.pos, "after array element" if isinstance(name, int) else "after object key:value pair"
                 )
+        return value
+
+    def finish(self) -> None:
+        """Refuses anything after the value."""
         if self.space() != -1:
             raise self.bad(self.pos, "after top-level value")
-        return value
 
 
 def _printable(text: bytes) -> bool:
@@ -278,6 +281,16 @@ def decode_json(text: bytes) -> Value:
             spend()
     parser = _Parser(text)
     value = parser.document()
+    parser.finish()
     if parser.overflow:
         raise JsonError(parser.overflow, value)
     return value
+
+
+def decode_json_prefix(text: bytes) -> Value:
+    """The JSON value that a text begins with, whatever follows it.
+
+    Raises:
+        JsonError: it begins with none.
+    """
+    return _Parser(text).document()

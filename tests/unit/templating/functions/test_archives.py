@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import datetime
+from pathlib import Path
 
 import pytest
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -15,6 +17,9 @@ from cryptography.x509.oid import NameOID
 from controllers.templating.functions import archives as a
 from controllers.templating.functions.registry import FunctionError
 
+FIXTURES = yaml.load(
+    (Path(__file__).parents[1] / "vectors" / "template-vectors.yaml").read_text(), Loader=yaml.CSafeLoader
+)["fixtures"]
 _START = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -61,6 +66,60 @@ def test_a_wrong_password_and_junk_are_told_apart() -> None:
 def test_a_trust_store_holds_every_certificate(password: bytes) -> None:
     """The certificates are read back; there is no key."""
     (one, _), (two, _) = _pair("one"), _pair("two")
-    store = pkcs12.load_pkcs12(base64.b64decode(a.truststore_pass(one + two, password)), password or None)
+    store = pkcs12.load_pkcs12(base64.b64decode(a.truststore_pass(one + two, password)), password)
     assert store.key is None
     assert {c.certificate.public_bytes(Encoding.PEM) for c in store.additional_certs} == {one, two}
+
+
+def fixture(*names: str) -> bytes:
+    """Key material of the vectors, one piece after the other."""
+    return b"".join(str(FIXTURES[name]).encode() for name in names)
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "chain"),
+    [
+        ("p12", b"1234", ("leaf", "inter", "root")),
+        ("p12_legacy", b"1234", ("leaf", "inter", "root")),
+        ("p12_nopass", b"", ("leaf", "inter")),
+        ("p12_disjunct", b"1234", ("leaf", "other", "inter")),
+    ],
+)
+def test_recorded_archives_are_read(name: str, password: bytes, chain: tuple[str, ...]) -> None:
+    """Old and new encryption, with and without a password; a chain is put in order, anything else stays."""
+    archive = base64.b64decode(fixture(name))
+    assert a.cert_pass(password, archive) == fixture(*chain)
+    assert a.key_pass(password, archive) == fixture("leaf_key")
+
+
+def test_archives_without_a_password_are_encrypted_all_the_same() -> None:
+    """Neither key nor certificates stand in them as they are; keys of any form become PKCS#8."""
+    archive = base64.b64decode(a.full(fixture("leaf", "inter"), fixture("leaf_key_sec1")))
+    certificate = x509.load_pem_x509_certificate(fixture("leaf")).public_bytes(Encoding.DER)
+    assert certificate[40:80] not in archive
+    assert a.key(archive) == fixture("leaf_key")
+    loaded = pkcs12.load_pkcs12(archive, b"")
+    assert loaded.cert is not None and loaded.cert.certificate.public_bytes(Encoding.PEM) == fixture("leaf")
+
+
+def test_trust_stores_carry_the_attributes_that_java_looks_for() -> None:
+    """The subject as name; an empty input makes an empty store; white space at the end does no harm."""
+    store = base64.b64decode(a.truststore_pass(fixture("root") + b"\n", b"pw"))
+    loaded = pkcs12.load_pkcs12(store, b"pw")
+    assert [other.friendly_name for other in loaded.additional_certs] == [b"CN=Test Root"]
+    empty = pkcs12.load_pkcs12(base64.b64decode(a.truststore(b"")), b"")
+    assert (empty.key, empty.cert, empty.additional_certs) == (None, None, [])
+    with pytest.raises(FunctionError):
+        a.truststore(b"junk")
+    with pytest.raises(FunctionError, match="UCS-2"):
+        a.truststore_pass(fixture("root"), "😀".encode())
+
+
+def test_broken_archives_are_told_from_wrong_passwords() -> None:
+    """Also where only the protected part is cut or the version is another one."""
+    archive = base64.b64decode(fixture("p12"))
+    for broken in (b"", archive[:-1], archive[:200], b"\x30\x00", archive.replace(b"\x02\x01\x03", b"\x02\x01\x04", 1)):
+        with pytest.raises(
+            FunctionError, match=r"^unable to decode pkcs12 with password: pkcs12: (error reading P12|can only)"
+        ):
+            a.key_pass(b"1234", broken)

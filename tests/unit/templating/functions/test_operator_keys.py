@@ -1,10 +1,9 @@
-"""PEM, certificates, JWK and RSA in templates."""
+"""PEM, certificates and RSA in templates."""
 
 from __future__ import annotations
 
 import datetime
 import ipaddress
-import json
 
 import pytest
 from cryptography import x509
@@ -14,6 +13,7 @@ from cryptography.x509.oid import NameOID
 
 from controllers.templating.functions import operator_keys as k
 from controllers.templating.functions.registry import FunctionError
+from controllers.templating.gotemplate.pem import encode_pem
 
 _START = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
 
@@ -69,29 +69,12 @@ def test_unrelated_certificates_are_no_chain() -> None:
 
 def test_filtering_keeps_blocks_of_the_type_and_refuses_junk() -> None:
     """The type is compared without regard to case; text without PEM is junk, empty text is not."""
-    both = k.encode_pem(b"A B", b"x" * 60) + k.encode_pem(b"C", b"y")
-    assert k.filter_pem(b"a b", both) == k.encode_pem(b"A B", b"x" * 60)
+    both = encode_pem(b"A B", b"x" * 60) + encode_pem(b"C", b"y")
+    assert k.filter_pem(b"a b", both) == encode_pem(b"A B", b"x" * 60)
     assert k.filter_pem(b"D", both) == b""
     assert k.filter_pem(b"C", b"") == b""
     with pytest.raises(FunctionError, match="^error filtering pem: found junk$"):
         k.filter_pem(b"C", b"junk")
-
-
-def test_a_public_jwk_is_no_private_key_and_the_other_way_round() -> None:
-    """Each function takes its own half only."""
-    private = {"kty": "OKP", "crv": "Ed25519", "d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}
-    private["x"] = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
-    public = {name: value for name, value in private.items() if name != "d"}
-    assert k.jwk_private(json.dumps(private).encode()).startswith(b"-----BEGIN PRIVATE KEY-----\n")
-    assert k.jwk_public(json.dumps(public).encode()).startswith(b"-----BEGIN PUBLIC KEY-----\n")
-    with pytest.raises(FunctionError, match=r"unsupported public key type: ed25519\.PrivateKey$"):
-        k.jwk_public(json.dumps(private).encode())
-    with pytest.raises(FunctionError, match=r"marshaling PKCS#8: ed25519\.PublicKey$"):
-        k.jwk_private(json.dumps(public).encode())
-    with pytest.raises(FunctionError, match=r"^invalid key type from JSON \(XX\)$"):
-        k.jwk_public(b'{"kty":"XX"}')
-    with pytest.raises(FunctionError, match=r"marshaling PKCS#8: \[\]uint8$"):
-        k.jwk_private(b'{"kty":"oct","k":"AAAA"}')
 
 
 def test_rsa_decrypts_with_the_named_hash_only() -> None:

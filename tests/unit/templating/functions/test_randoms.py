@@ -1,4 +1,4 @@
-"""Random text has the promised length and alphabet; AES comes back."""
+"""Random text has the promised length and alphabet."""
 
 from __future__ import annotations
 
@@ -25,17 +25,6 @@ def test_text_is_of_its_alphabet_and_length(draw: Any, alphabet: bytes) -> None:
     assert re.fullmatch(alphabet, draw(40))
     assert draw(0) == b""
     assert draw(-1) == b""
-
-
-def test_aes_returns_the_text_and_refuses_what_is_none() -> None:
-    """A known ciphertext, a round trip, and three that are no ciphertext."""
-    assert r.decrypt_aes(b"secretkey", b"30tEfhuJSVRhpG97XCuWgz2okj7L8vQ1s6V9zVUPeDQ=") == b"plaintext"
-    assert r.decrypt_aes(b"k", r.encrypt_aes(b"k", b"plain")) == b"plain"
-    assert r.encrypt_aes(b"k", b"") == b""
-    with pytest.raises(FunctionError, match="^illegal base64 data at input byte 0$"):
-        r.decrypt_aes(b"k", b"!!")
-    with pytest.raises(FunctionError, match="with capacity 3$"):
-        r.decrypt_aes(b"k", b"YWJj")
 
 
 def test_integers_stay_within_their_bounds() -> None:
