@@ -25,7 +25,9 @@ _DATA: Final = {"crt": CERTIFICATE, "key": KEY}
 _WRITE: Final[dict[str, Any]] = {"group": GROUP, "pure": False, "check": r"[A-Za-z0-9+/=]+", "data": _DATA}
 _READ: Final[dict[str, Any]] = {"group": GROUP, "check": r"-----BEGIN [\s\S]+", "data": _DATA}
 _ARCHIVE: Final = re.compile(rb"MI[A-Za-z0-9+/]{100,}={0,2}")
-_NO_PEM: Final = "the certificates are not PEM: give blocks of type CERTIFICATE and nothing but white space after them"
+_NO_PEM: Final = (
+    "the certificates are not PEM: give blocks of type CERTIFICATE and nothing after them, not even an empty line"
+)
 _NO_KEY: Final = "the private key is not PEM: give a block such as PRIVATE KEY"
 
 
@@ -107,9 +109,9 @@ def cert(archive: bytes) -> bytes:
 
 
 def _certificates(text: bytes) -> list[bytes]:
-    """The certificates of a text that holds nothing else; an empty line at the end does no harm."""
+    """The certificates of a text that holds nothing else."""
     blocks, rest = decode_all(text)
-    if rest.strip():
+    if rest:
         raise FunctionError(_NO_PEM)
     for block in blocks:
         load_certificate(block.content)

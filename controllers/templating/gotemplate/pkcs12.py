@@ -155,6 +155,47 @@ def _unwrapped(content: bytes, tags: tuple[int, ...]) -> bytes:
     return content
 
 
+def _fault(archive: bytes) -> str:
+    """Why bytes do not begin as an archive does, in the words of Go's encoding/asn1."""
+    if not archive:
+        return "syntax error: sequence truncated"
+    if len(archive) < 2:
+        return "syntax error: truncated tag or length"
+    first, size, at = archive[0], archive[1], 2
+    number = first & 0x1F
+    if number == 0x1F:
+        number = 0
+        for at in range(1, len(archive)):
+            number = number << 7 | archive[at] & 0x7F
+            if archive[at] < 0x80:
+                break
+        else:
+            return "syntax error: truncated base 128 integer"
+        if at + 1 >= len(archive):
+            return "syntax error: truncated tag or length"
+        size, at = archive[at + 1], at + 2
+    if size == 0x80:
+        return "syntax error: indefinite length found (not DER)"
+    if size > 0x80:
+        digits = archive[at : at + (size & 0x7F)]
+        if len(digits) < size & 0x7F:
+            return "syntax error: truncated tag or length"
+        at += len(digits)
+        size = int.from_bytes(digits, "big")
+        if digits[0] == 0:
+            return "structure error: superfluous leading zeros in length"
+        if size < 0x80:
+            return "structure error: non-minimal length"
+    if first != 0x30:
+        compound = "true" if first & 0x20 else "false"
+        return (
+            f"structure error: tags don't match (16 vs {{class:{first >> 6} tag:{number} length:{size} isCompound:{compound}}})"
+            " {optional:false explicit:false application:false private:false defaultValue:<nil> tag:<nil> stringType:0"
+            f" timeType:0 set:false omitEmpty:false}} pfxPdu @{at}"
+        )
+    return "syntax error: data truncated" if at + size > len(archive) else "syntax error: sequence truncated"
+
+
 def check_archive(archive: bytes, password: str) -> None:
     """Verifies the form of an archive and its authentication code.
 
@@ -163,8 +204,10 @@ def check_archive(archive: bytes, password: str) -> None:
     """
     try:
         top = children(archive)
-        if len(top) != 1 or top[0][0] != 0x30:
+        if top[0][0] != 0x30:
             raise DerError("the archive is no sequence")
+        if len(top) > 1:
+            raise ArchiveError("pkcs12: trailing data found")
         version, (_, info), *rest = children(top[0][1])
         if version[1] != b"\x03":
             raise ArchiveError("pkcs12: can only decode v3 PFX PDUs")
@@ -183,7 +226,7 @@ def check_archive(archive: bytes, password: str) -> None:
     except (DerError, ValueError, IndexError) as error:
         if isinstance(error, ArchiveError):
             raise
-        raise ArchiveError("pkcs12: error reading P12 data: asn1: structure error: the bytes are no archive") from None
+        raise ArchiveError(f"pkcs12: error reading P12 data: asn1: {_fault(archive)}") from None
     if name not in _DIGESTS or turns > _MOST_ROUNDS:
         raise ArchiveError("pkcs12: unknown digest algorithm")
     digest, block = _DIGESTS[name]

@@ -103,14 +103,14 @@ def test_archives_without_a_password_are_encrypted_all_the_same() -> None:
 
 
 def test_trust_stores_carry_the_attributes_that_java_looks_for() -> None:
-    """The subject as name; an empty input makes an empty store; white space at the end does no harm."""
-    store = base64.b64decode(a.truststore_pass(fixture("root") + b"\n", b"pw"))
+    """The subject as name; an empty input makes an empty store; an empty line at the end is refused."""
+    store = base64.b64decode(a.truststore_pass(fixture("root"), b"pw"))
     loaded = pkcs12.load_pkcs12(store, b"pw")
     assert [other.friendly_name for other in loaded.additional_certs] == [b"CN=Test Root"]
     empty = pkcs12.load_pkcs12(base64.b64decode(a.truststore(b"")), b"")
     assert (empty.key, empty.cert, empty.additional_certs) == (None, None, [])
     with pytest.raises(FunctionError):
-        a.truststore(b"junk")
+        a.truststore(fixture("root") + b"\n")
     with pytest.raises(FunctionError, match="UCS-2"):
         a.truststore_pass(fixture("root"), "😀".encode())
 
@@ -123,3 +123,23 @@ def test_broken_archives_are_told_from_wrong_passwords() -> None:
             FunctionError, match=r"^unable to decode pkcs12 with password: pkcs12: (error reading P12|can only)"
         ):
             a.key_pass(b"1234", broken)
+
+
+@pytest.mark.parametrize(
+    ("archive", "words"),
+    [
+        (b"", "syntax error: sequence truncated"),
+        (b"0", "syntax error: truncated tag or length"),
+        (b"0\x05ab", "syntax error: data truncated"),
+        (b"0\x80\x00\x00", "syntax error: indefinite length found (not DER)"),
+        (b"x\x81\x05aaaaa", "structure error: non-minimal length"),
+        (b"\xff\xff\xff", "syntax error: truncated base 128 integer"),
+        (b"junk", "structure error: tags don't match (16 vs {class:1 tag:10 length:117 isCompound:true}) {optional:false explicit:false"
+         " application:false private:false defaultValue:<nil> tag:<nil> stringType:0 timeType:0 set:false omitEmpty:false} pfxPdu @2"),
+    ],
+)  # fmt: skip
+def test_bytes_that_are_no_archive_are_described_as_go_does(archive: bytes, words: str) -> None:
+    """By what the first element is."""
+    with pytest.raises(FunctionError) as raised:
+        a.key(archive)
+    assert str(raised.value) == f"unable to decode pkcs12 with password: pkcs12: error reading P12 data: asn1: {words}"
