@@ -16,8 +16,9 @@ _HEAD = """\
 # Template functions
 
 The functions of templates beside those that are built into the language (`and call eq ge gt html index js le len lt ne not or print
-printf println urlquery`). The last parameter is the one that a pipe fills: `{{ "a,b" | splitList "," }}`. Types are Go's; `...` takes any
-number of values. Every example is a test.
+printf println urlquery`). The last parameter is the one that a pipe fills: `{{ "a,b" | splitList "," }}`. A parameter is named by its type;
+`...` takes any number of values. Functions whose name begins with `must` fail where the others give something empty. Every example is a
+test; long results are cut here.
 
 This file is written by `python -m controllers.templating.functions.reference`; edit the declarations in
 `controllers/templating/functions/` instead.
@@ -34,20 +35,31 @@ def _code(text: str) -> str:
     return (ticks + space + shown + space + ticks).replace("|", "\\|")
 
 
+_TYPES = {
+    "map[string]interface {}": "dict", "[]interface {}": "list", "sprig.certificate": "certificate", "time.Time": "time", "uint32": "int",
+}  # fmt: skip
+_LONGEST = 100
+
+
 def _signature(entry: Function) -> str:
-    parameters = [f"{part.removeprefix('...')}..." if part.startswith("...") else part for part in entry.params]
-    return " ".join([entry.name, *(f"({part})" if " " in part else part for part in parameters)])
+    parts = [entry.name]
+    for kind in entry.params:
+        bare = kind.removeprefix("...")
+        parts.append(_TYPES.get(bare, bare) + "..." * (bare != kind))
+    return " ".join(parts)
 
 
 def _outcome(entry: Function) -> str:
     if entry.result is not None:
-        return _code(entry.result) if entry.result else "(empty)"
+        cut = entry.result if len(entry.result) <= _LONGEST else entry.result[:_LONGEST] + "…"
+        return _code(cut) if cut else "(empty)"
     return f"matches {_code(entry.check or '')}"
 
 
 def _row(entry: Function) -> str:
     given = ", ".join(
-        f"`.{key}` = {_code(value)}" for key, value in sorted(entry.example_data.items()) if len(value) < 80
+        f"`.{key}`" + (f" = {_code(value)}" if len(value) <= _LONGEST else "")
+        for key, value in sorted(entry.example_data.items())
     )
     data = f" with {given}" if given else ""
     return f"| {_code(_signature(entry))} | {entry.doc.replace('|', chr(92) + '|')} | {_code(entry.example)}{data} | {_outcome(entry)} |"

@@ -1,8 +1,13 @@
-"""Every function that users know exists, and none beside."""
+"""Every function that users know exists, none beside, and the reference lists them."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from controllers.templating.functions.loading import load
+from controllers.templating.functions.reference import reference
+
+DOCUMENT = Path(__file__).parents[4] / "docs" / "reference" / "template-functions.md"
 
 NAMES = """
 abbrev abbrevboth add add1 add1f addf adler32sum ago all any append atoi b32dec b32enc b64dec b64enc base bcrypt biggest buildCustomCert
@@ -37,3 +42,8 @@ def test_declarations_are_complete() -> None:
         assert entry.doc.endswith("."), entry.name
         assert f"{entry.name}" in entry.example, entry.name
         assert (entry.result is None) != (entry.check is None), entry.name
+
+
+def test_the_reference_is_current() -> None:
+    """Written anew with `python -m controllers.templating.functions.reference`."""
+    assert DOCUMENT.read_text(encoding="utf-8") == reference(load().values())
