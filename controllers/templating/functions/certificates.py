@@ -7,6 +7,7 @@ import hashlib
 import ipaddress
 import secrets
 import time
+import warnings
 from typing import Any, ClassVar, Final
 
 from controllers.templating.functions.encoding import Corrupt, decode_base64
@@ -145,8 +146,12 @@ def _subject(name: bytes) -> Any:
         raise FunctionError("error creating certificate: asn1: string not valid UTF-8") from None
     if len(name) > _LONGEST_NAME:
         raise FunctionError(f"error creating certificate: the name is longer than {_LONGEST_NAME} bytes")
-    # Names longer than the standard allows are made as they are asked for.
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text, _validate=False)] if text else [])
+    if not text:
+        return x509.Name([])
+    with warnings.catch_warnings():
+        # Names longer than the standard allows are made as they are asked for.
+        warnings.simplefilter("ignore", UserWarning)
+        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text, _validate=False)])
 
 
 def _names(addresses: list[Any], hosts: list[Any]) -> Any:

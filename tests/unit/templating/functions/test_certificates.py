@@ -60,6 +60,7 @@ def test_a_self_signed_certificate_has_no_names_of_its_own() -> None:
     assert load(made).subject.rfc4514_string() == "CN=db"
     assert made.Key == EC_KEY
     assert encode_json(made).startswith(b'{"Cert":"-----BEGIN CERTIFICATE-----\\n')
+    assert load(c.gen_self_signed_with_key(b"x" * 100, [], [], 1, EC_KEY)).subject.rfc4514_string() == "CN=" + "x" * 100
     assert load(c.gen_self_signed_with_key(b"", [], [], 1, EC_KEY)).subject.rfc4514_string() == ""
 
 
