@@ -285,7 +285,7 @@ class Lexer:
     def _space(self, start: int) -> None:
         self._pos = start
         self._skip_space()
-        self._line += self._input.count(b"\n", start, self._pos)
+        self._line += self._input.count(b"\n", start + 1, self._pos)  # the first one is counted
         if self._at_right(self._pos - 1)[1]:
             # The last space belongs to the trim marker.
             self._pos -= 1
