@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from controllers.templating.functions import stable
-from controllers.templating.functions.operator_keys import key_ids, load_certificate, ordered_chain
+from controllers.templating.functions.operator_keys import key_ids, load_certificate, ordered_chain, subject_of
 from controllers.templating.functions.registry import FunctionError, function
 from controllers.templating.functions.samples import CERTIFICATE, KEY
 from controllers.templating.gotemplate.pem import decode_all, decode_pem, encode_pem
@@ -201,7 +201,7 @@ def full(certificates: bytes, key_pem: bytes) -> bytes:
           example='{{ pemTruststoreToPKCS12Pass .crt "pw" }}', **_WRITE)  # fmt: skip
 def truststore_pass(certificates: bytes, password: bytes) -> bytes:
     contents = _certificates(certificates)
-    names = [load_certificate(content).subject.rfc4514_string() for content in contents]
+    names = [subject_of(load_certificate(content)).rfc4514_string() for content in contents]
     return _written(None, [Bag(content, name) for content, name in zip(contents, names, strict=True)], password)
 
 

@@ -11,6 +11,7 @@ import warnings
 from typing import Any, ClassVar, Final
 
 from controllers.templating.functions.encoding import Corrupt, decode_base64
+from controllers.templating.functions.operator_keys import subject_of
 from controllers.templating.functions.registry import FunctionError, function
 from controllers.templating.functions.samples import CERTIFICATE, KEY
 from controllers.templating.gotemplate.durations import HOUR, SECOND, wrap64
@@ -218,7 +219,7 @@ def _issue(
     try:
         # The constructor takes a validity that ends before it begins, as the original does.
         builder = x509.CertificateBuilder(
-            issuer_name=subject if issuer is None else issuer.subject,
+            issuer_name=subject if issuer is None else subject_of(issuer),
             subject_name=subject,
             public_key=key.public_key(),
             serial_number=secrets.randbits(128) or 1,

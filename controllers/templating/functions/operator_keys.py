@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from controllers.templating.functions.registry import FunctionError, function
@@ -14,7 +15,7 @@ from controllers.templating.gotemplate.values import StrList
 if TYPE_CHECKING:
     from cryptography import x509
 
-__all__ = ["decode_pem", "encode_pem", "key_ids", "load_certificate", "ordered_chain"]
+__all__ = ["decode_pem", "encode_pem", "key_ids", "load_certificate", "ordered_chain", "subject_of"]
 
 GROUP = "Keys and certificates"
 
@@ -43,6 +44,13 @@ def load_certificate(content: bytes) -> x509.Certificate:
         return x509.load_der_x509_certificate(content)
     except ValueError:
         raise FunctionError(f"x509: {_certificate_fault(content)}") from None
+
+
+def subject_of(certificate: x509.Certificate) -> x509.Name:
+    """Whom a certificate is for; names longer than the standard allows are taken as they are."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return certificate.subject
 
 
 def _certificate_fault(content: bytes) -> str:

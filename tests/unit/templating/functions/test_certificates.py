@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from controllers.templating.functions import certificates as c
-from controllers.templating.functions.operator_keys import cert_sans, filter_cert_chain
+from controllers.templating.functions.operator_keys import cert_sans, filter_cert_chain, subject_of
 from controllers.templating.functions.registry import FunctionError
 from controllers.templating.functions.samples import CERTIFICATE, KEY
 from controllers.templating.gotemplate.jsonencode import encode_json
@@ -60,7 +60,9 @@ def test_a_self_signed_certificate_has_no_names_of_its_own() -> None:
     assert load(made).subject.rfc4514_string() == "CN=db"
     assert made.Key == EC_KEY
     assert encode_json(made).startswith(b'{"Cert":"-----BEGIN CERTIFICATE-----\\n')
-    assert load(c.gen_self_signed_with_key(b"x" * 100, [], [], 1, EC_KEY)).subject.rfc4514_string() == "CN=" + "x" * 100
+    long = c.gen_ca_with_key(b"x" * 100, 1, EC_KEY)
+    assert subject_of(load(long)).rfc4514_string() == "CN=" + "x" * 100
+    assert load(c.gen_signed_with_key(b"y", [], [], 1, long, EC_KEY)).subject.rfc4514_string() == "CN=y"
     assert load(c.gen_self_signed_with_key(b"", [], [], 1, EC_KEY)).subject.rfc4514_string() == ""
 
 
