@@ -8,12 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 
 from controllers.templating.gotemplate.errors import LimitExceeded
 
-__all__ = ["Budget", "Meter", "allocate", "metered", "spend"]
+__all__ = ["Budget", "Meter", "allocate", "bound", "metered", "spend"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,13 @@ class Budget:
 
     Attributes:
         output_bytes: the most that the result, and each intermediate value, may hold.
+        allocated_bytes: the most that all values together may hold that functions make, kept or not.
         steps: evaluated nodes and loop turns.
         seconds: of wall time.
     """
 
     output_bytes: int = 16 * 1024 * 1024
+    allocated_bytes: int = 1024 * 1024 * 1024
     steps: int = 10_000_000
     seconds: float = 10.0
 
@@ -34,13 +36,25 @@ class Budget:
 class Meter:
     """What is left of a `Budget` in one render."""
 
-    __slots__ = ("_budget", "_deadline", "_next_look", "steps")
+    __slots__ = ("_allocated", "_budget", "_deadline", "_stopped", "next_look", "output_bytes", "steps")
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self._deadline = time.monotonic() + budget.seconds
+        self._allocated = 0
+        self._stopped = False
+        self.output_bytes = budget.output_bytes
         self.steps = 0
-        self._next_look = 1024
+        self.next_look = 1024
+
+    def restart(self) -> None:
+        """The time begins now: the render had to wait for its turn."""
+        self._deadline = time.monotonic() + self._budget.seconds
+
+    def stop(self) -> None:
+        """Ends the render at its next step, from another thread: nobody waits for it any more."""
+        self._stopped = True
+        self.next_look = 0
 
     def spend(self, steps: int = 1) -> None:
         """Counts work; looks at the clock every thousand steps.
@@ -49,9 +63,18 @@ class Meter:
             LimitExceeded: too many steps, or too late.
         """
         self.steps += steps
-        if self.steps < self._next_look:
-            return
-        self._next_look = self.steps + 1024
+        if self.steps >= self.next_look:
+            self.look()
+
+    def look(self) -> None:
+        """Compares what is spent with the budget; due whenever `steps` reaches `next_look`.
+
+        Raises:
+            LimitExceeded: too many steps, or too late, or stopped.
+        """
+        self.next_look = 0 if self._stopped else self.steps + 1024
+        if self._stopped:
+            raise LimitExceeded("the render was stopped")
         if self.steps > self._budget.steps:
             raise LimitExceeded(f"the template takes more than {self._budget.steps} steps")
         if time.monotonic() > self._deadline:
@@ -67,6 +90,17 @@ class Meter:
             raise LimitExceeded(
                 f"a value of {size} bytes exceeds the limit of {self._budget.output_bytes} bytes per template"
             )
+        self.count(size)
+
+    def count(self, size: int) -> None:
+        """Counts a value of `size` bytes.
+
+        Raises:
+            LimitExceeded: all values together are too much.
+        """
+        self._allocated += size
+        if self._allocated > self._budget.allocated_bytes:
+            raise LimitExceeded(f"the values of the template exceed {self._budget.allocated_bytes} bytes together")
         self.spend(1 + (size >> 12))
 
 
@@ -82,6 +116,11 @@ def metered(budget: Budget) -> Iterator[Meter]:
         yield meter
     finally:
         _current.reset(token)
+
+
+def bound(meter: Meter) -> Token[Meter | None]:
+    """Makes the meter that of this context; give the token back to `token.var.reset`."""
+    return _current.set(meter)
 
 
 def allocate(size: int) -> None:
