@@ -10,10 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
+from typing import Final
 
 from controllers.templating.gotemplate.errors import LimitExceeded
 
 __all__ = ["Budget", "Meter", "allocate", "bound", "metered", "spend"]
+
+# Steps between two looks at the clock: a step may be a regular expression over megabytes.
+_LOOK_EVERY: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class Budget:
     """
 
     output_bytes: int = 16 * 1024 * 1024
-    allocated_bytes: int = 1024 * 1024 * 1024
+    allocated_bytes: int = 256 * 1024 * 1024
     steps: int = 10_000_000
     seconds: float = 10.0
 
@@ -45,7 +49,7 @@ class Meter:
         self._stopped = False
         self.output_bytes = budget.output_bytes
         self.steps = 0
-        self.next_look = 1024
+        self.next_look = _LOOK_EVERY
 
     def restart(self) -> None:
         """The time begins now: the render had to wait for its turn."""
@@ -57,7 +61,7 @@ class Meter:
         self.next_look = 0
 
     def spend(self, steps: int = 1) -> None:
-        """Counts work; looks at the clock every thousand steps.
+        """Counts work; looks at the clock now and then.
 
         Raises:
             LimitExceeded: too many steps, or too late.
@@ -72,7 +76,7 @@ class Meter:
         Raises:
             LimitExceeded: too many steps, or too late, or stopped.
         """
-        self.next_look = 0 if self._stopped else self.steps + 1024
+        self.next_look = 0 if self._stopped else self.steps + _LOOK_EVERY
         if self._stopped:
             raise LimitExceeded("the render was stopped")
         if self.steps > self._budget.steps:
@@ -118,8 +122,8 @@ def metered(budget: Budget) -> Iterator[Meter]:
         _current.reset(token)
 
 
-def bound(meter: Meter) -> Token[Meter | None]:
-    """Makes the meter that of this context; give the token back to `token.var.reset`."""
+def bound(meter: Meter | None) -> Token[Meter | None]:
+    """Makes the meter that of this context (None: nothing is counted); give the token back to `token.var.reset`."""
     return _current.set(meter)
 
 

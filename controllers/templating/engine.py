@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from controllers.templating.gotemplate.calls import Callee
 from controllers.templating.gotemplate.errors import FunctionError, LimitExceeded, TemplateError
 from controllers.templating.gotemplate.program import build, execute
 from controllers.templating.gotemplate.run import Program, Run
+from controllers.templating.gotemplate.stacks import on_fresh_stack
 from controllers.templating.gotemplate.values import StrMap, Value
 
 __all__ = ["CACHE_BYTES", "MissingKeys", "Template", "cache_clear", "compile", "render", "render_async"]
@@ -37,6 +39,9 @@ DEFAULT: Final = Budget()
 _INLINE: Final = Budget(output_bytes=256 * 1024, allocated_bytes=1024 * 1024, steps=3000, seconds=0.02)
 _INLINE_BYTES: Final = 256 * 1024
 _WORKERS: Final = 2
+# Texts up to this size are compiled at once.
+_INLINE_TEXT: Final = 8 * 1024
+_SURROGATES: Final = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 @lru_cache(1)
@@ -158,25 +163,37 @@ def compile(template: bytes | str, *, name: str = "tpl", left: str = "{{", right
     Raises:
         ParseError: it is no template.
     """
-    text = template.encode("utf-8", "surrogateescape") if isinstance(template, str) else template
-    opening, closing = left.encode() or b"{{", right.encode() or b"}}"
-    key = (name, text, opening, closing)
+    text = _encoded(template) if isinstance(template, str) else template
+    opening, closing = _encoded(left) or b"{{", _encoded(right) or b"}}"
+    key = (_encoded(name).decode("utf-8", "surrogateescape"), text, opening, closing)
     found = _cache.get(key)
     if found is not None:
         return found
     used: set[str] = set()
     functions = _functions()
-    program = build(name, text, functions, opening, closing, used.add)
+    make = partial(build, key[0], text, functions, opening, closing, used.add)
+    try:
+        program = make()
+    except RecursionError:  # the caller had used up the stack
+        program = on_fresh_stack(make)
     called = [functions[word] for word in used]
-    program.heavy = any(getattr(callee, "heavy", False) for callee in called)
-    program.pure = all(getattr(callee, "pure", True) for callee in called)
+    program.heavy = any(callee.heavy for callee in called)
+    program.pure = all(callee.pure for callee in called)
     made = Template(program)
     _cache.put(key, made)
     return made
 
 
+def _encoded(text: str) -> bytes:
+    """UTF-8; escaped bytes are these bytes again, other surrogates U+FFFD."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return _SURROGATES.sub("\ufffd", text).encode("utf-8", "surrogateescape")
+
+
 def _root(data: Mapping[str, bytes]) -> StrMap:
-    return StrMap((key.encode("utf-8", "surrogateescape"), value) for key, value in data.items())
+    return StrMap([(_encoded(key), value) for key, value in data.items()])
 
 
 def render(
@@ -230,8 +247,8 @@ async def render_async(
     Raises:
         TemplateError: as `render` does.
     """
-    size = len(template) + sum(map(len, data.values()))
-    if size <= _INLINE_BYTES:
+    size = sum(map(len, data.values()))
+    if size <= _INLINE_BYTES and len(template) <= _INLINE_TEXT:
         compiled = compile(template, name=name, left=left, right=right)
         root = _root(data)
         if not compiled.heavy:

@@ -36,6 +36,8 @@ class Builtin:
 
     params: tuple[str, ...]
     call: Callable[..., Any]
+    heavy: bool = False
+    pure: bool = True
 
 
 _KINDS: Final = {

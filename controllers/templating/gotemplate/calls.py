@@ -28,6 +28,16 @@ class Callee(Protocol):
         """The implementation."""
         ...
 
+    @property
+    def heavy(self) -> bool:
+        """Whether it takes tens of milliseconds or more."""
+        ...
+
+    @property
+    def pure(self) -> bool:
+        """Whether its result depends on the arguments alone."""
+        ...
+
 
 # Values below this size are not counted one by one.
 _SMALL = 256
@@ -42,6 +52,7 @@ def call_of(
         piped: the type of the parameter that the value before the command goes to, if there is one.
     """
     name, call = word.name, callee.call
+    heavy = callee.heavy
     gather = _gathered(word, arguments)
     if piped is None:
 
@@ -49,7 +60,7 @@ def call_of(
             values = gather(run, dot)
             meter = run.meter
             meter.steps += 1
-            if meter.steps >= meter.next_look:
+            if heavy or meter.steps >= meter.next_look:
                 meter.look()
             try:
                 value = call(*values)
@@ -69,7 +80,7 @@ def call_of(
             final = accept(run, final, piped)
         meter = run.meter
         meter.steps += 1
-        if meter.steps >= meter.next_look:
+        if heavy or meter.steps >= meter.next_look:
             meter.look()
         try:
             value = call(*values, final)

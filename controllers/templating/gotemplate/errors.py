@@ -6,6 +6,7 @@ TemplateError
 └── ExecError         rendering failed; no output is kept
     └── LimitExceeded a budget of the render is used up
 FunctionError         raised by a function; the engine turns it into an ExecError with position
+└── SignatureError    a method that templates cannot call
 ```
 
 Texts are those of Go's text/template, since users search for them.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ExecError", "FunctionError", "LimitExceeded", "ParseError", "Place", "TemplateError"]
+__all__ = ["ExecError", "FunctionError", "LimitExceeded", "ParseError", "Place", "SignatureError", "TemplateError"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +75,7 @@ class LimitExceeded(ExecError):
 
 class FunctionError(Exception):
     """A function refuses its arguments; `str()` is the text after `error calling NAME: `."""
+
+
+class SignatureError(FunctionError):
+    """Go has the method, but templates cannot call it; `str()` is the whole message."""

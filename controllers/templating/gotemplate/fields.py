@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from controllers.templating.gotemplate.arguments import accept, literal
-from controllers.templating.gotemplate.errors import FunctionError
+from controllers.templating.gotemplate.errors import FunctionError, SignatureError
 from controllers.templating.gotemplate.nodes import Node
 from controllers.templating.gotemplate.quoting import quote, text
 from controllers.templating.gotemplate.run import NIL, Evaluate, Run
@@ -87,7 +87,7 @@ def _call(
     count = len(arguments) + piped
     if count != len(params):
         raise run.fail(f"wrong number of args for {word}: want {len(params)} got {count}")
-    values = []
+    values: list[Value] = []
     for (operand, evaluate), param in zip(arguments, params, strict=False):
         run.node = operand
         given = literal(operand, param)(run, dot) if evaluate is None else accept(run, evaluate(run, dot), param)
@@ -96,5 +96,7 @@ def _call(
         values.append(accept(run, final, params[-1]))
     try:
         return call(receiver, *values)
+    except SignatureError as reason:
+        raise run.fail(str(reason)) from reason
     except FunctionError as reason:
         raise run.refused(node, word, reason) from reason

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from controllers.templating.budget import Meter
+from controllers.templating.budget import Meter, bound
 from controllers.templating.gotemplate.errors import ExecError, FunctionError, LimitExceeded, Place
 from controllers.templating.gotemplate.nodes import Node, source
 from controllers.templating.gotemplate.quoting import quote, text
@@ -90,6 +90,13 @@ class Run:
         return ExecError(*self._described(f"map has no entry for key {text(quote(key))}", about))
 
     def _described(self, message: str, about: Place) -> tuple[str, Place]:
+        token = bound(None)  # an error must be told when the budget is used up, too
+        try:
+            return self._words(message, about)
+        finally:
+            token.var.reset(token)
+
+    def _words(self, message: str, about: Place) -> tuple[str, Place]:
         node = self.node
         if node is None:
             return f"template: {self.name}: {message}", Place(self.name, message=message, function=about.function)

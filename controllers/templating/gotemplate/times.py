@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 
 from controllers.templating.gotemplate.calendar import MONTH_NAMES, civil_from_days, days_from_civil, normalized
 from controllers.templating.gotemplate.durations import SECOND
-from controllers.templating.gotemplate.errors import FunctionError
+from controllers.templating.gotemplate.errors import SignatureError
 from controllers.templating.gotemplate.layouts import Moment, format_layout
 from controllers.templating.gotemplate.values import Duration, GoObject, Int64, Month, Weekday
 from controllers.templating.gotemplate.zones import LOCAL, UTC, Location
@@ -200,7 +200,7 @@ def _returns(name: str, count: int, second: str = "") -> Callable[[Time], Any]:
     )
 
     def refuse(_: Time) -> Any:
-        raise FunctionError(message)
+        raise SignatureError(message)
 
     return refuse
 
