@@ -20,6 +20,8 @@ _NAMES: Final = {b"RSA": "rsa", b"EC": "ecdsa", b"OKP": "okp", b"oct": "symmetri
 _RSA: Final = oid("1.2.840.113549.1.1.1")
 _EDWARDS: Final = {b"Ed25519": oid("1.3.101.112"), b"X25519": oid("1.3.101.110")}
 _CURVES: Final = {b"P-256": "P256", b"P-384": "P384", b"P-521": "P521"}
+# The original's own type shows in the message about JSON that is no object.
+_HINT_TYPE: Final = r'struct { Kty string "json:\"kty\""; D jsontext.Value "json:\"d\"" }'
 _SAMPLE: Final = '{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}'
 _SAMPLE_PRIVATE: Final = _SAMPLE[:-1] + ',"d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}'
 
@@ -73,7 +75,7 @@ def _read(text: bytes) -> _Key:
         words = cut_off if str(error) == "unexpected end of JSON input" else str(error)
         raise FunctionError(hint + words) from None
     if members is not None and not isinstance(members, dict):
-        raise FunctionError(f"{hint}json: cannot unmarshal {_json_kind(members)} into Go value of type struct")
+        raise FunctionError(f"{hint}json: cannot unmarshal {_json_kind(members)} into Go value of type {_HINT_TYPE}")
     kind = (members or {}).get(b"kty") or b""
     if not isinstance(kind, bytes):
         raise FunctionError(f"{hint}json: cannot unmarshal {_json_kind(kind)} into Go struct field .kty of type string")

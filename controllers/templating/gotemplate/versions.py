@@ -79,6 +79,12 @@ class VersionValue(GoObject):
         """The version as a JSON text without quotes."""
         return self.text()
 
+    def parts(self) -> list[tuple[str, object]]:
+        """The fields of the struct, for verbs that have no use for its text."""
+        numbers = list(zip(("major", "minor", "patch"), map(Uint64, self.numbers), strict=True))
+        texts = (("pre", self.prerelease), ("metadata", self.metadata), ("original", self.original))
+        return [*numbers, *((name, text.encode()) for name, text in texts)]
+
     def compare(self, other: VersionValue) -> int:
         """-1, 0 or 1; metadata does not count, a prerelease comes before its version."""
         if self.numbers != other.numbers:

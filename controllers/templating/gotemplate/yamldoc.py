@@ -9,7 +9,6 @@ from controllers.templating.budget import spend
 from controllers.templating.gotemplate.jsondecode import json_place
 from controllers.templating.gotemplate.jsonencode import JsonEncodeError, json_float
 from controllers.templating.gotemplate.quoting import text as readable
-from controllers.templating.gotemplate.values import NilDict
 from controllers.templating.gotemplate.yamlload import YamlError, load_yaml
 from controllers.templating.gotemplate.yamlscalars import short_float
 
@@ -146,14 +145,14 @@ def document(rendered: bytes) -> object:
 
 
 def mapping(rendered: bytes) -> dict[bytes, Any]:
-    """A mapping as a template value: text as bytes, numbers as float64; a nil mapping for an empty document.
+    """A mapping as a template value: text as bytes, numbers as float64; an empty document is an empty mapping.
 
     Raises:
         YamlError: it is no YAML or no mapping.
     """
     root = _load(rendered)
     if root is None:
-        return NilDict()
+        return {}
     _finite(root)
     if not isinstance(root, dict):
         raise _refuse_root(root, "map[string]interface {}")

@@ -6,6 +6,7 @@ import pytest
 
 from controllers.templating.functions.registry import FunctionError
 from controllers.templating.functions.versions import semver, semver_compare
+from controllers.templating.gotemplate.fmt import sprintf
 from controllers.templating.gotemplate.jsonencode import encode_json
 from controllers.templating.gotemplate.values import Uint64, kind_of, type_name
 
@@ -57,6 +58,7 @@ def test_versions_have_methods() -> None:
     assert call["Compare"](semver(b"1.0.0-2"), semver(b"1.0.0-10")) == -1
     assert "Compare" not in call["IncMajor"](version).methods
     assert (type_name(version), kind_of(version)) == ("*semver.Version", "ptr")
+    assert sprintf(b"%d", [semver(b"1.2.3")]) == b"&{1 2 3 %!d(string=) %!d(string=) %!d(string=1.2.3)}"
     with pytest.raises(FunctionError, match="^version segment starts with 0$"):
         call["SetPrerelease"](version, b"01")
     with pytest.raises(FunctionError, match="^invalid metadata string$"):
