@@ -12,7 +12,7 @@ from controllers.templating.gotemplate.calendar import MONTH_NAMES, civil_from_d
 from controllers.templating.gotemplate.durations import SECOND
 from controllers.templating.gotemplate.errors import SignatureError
 from controllers.templating.gotemplate.layouts import Moment, format_layout
-from controllers.templating.gotemplate.values import Duration, GoObject, Int64, Month, Weekday
+from controllers.templating.gotemplate.values import Duration, GoObject, Int64, Month, Uint64, Weekday
 from controllers.templating.gotemplate.zones import LOCAL, UTC, Location
 
 __all__ = ["RFC3339_NANO", "ZERO_TIME", "Time", "clock_at", "date", "from_unix", "now", "since"]  # fmt: skip
@@ -88,6 +88,11 @@ class Time(GoObject):
         if abs(moment.offset) >= 86_400:
             raise ValueError("Time.MarshalJSON: timezone hour outside of range [0,23]")
         return self.format(RFC3339_NANO)
+
+    def parts(self) -> list[tuple[str, object]]:
+        """The fields of the struct, for verbs that have no use for its text; UTC is a nil pointer."""
+        zone: object = Uint64(0) if self.zone == UTC else self.zone
+        return [("wall", Uint64(self.nanosecond)), ("ext", Int64(self.seconds - _YEAR_ONE)), ("loc", zone)]
 
     def in_zone(self, zone: Location) -> Time:
         """The same instant, shown in another zone."""
