@@ -22,6 +22,7 @@ _EDWARDS: Final = {b"Ed25519": oid("1.3.101.112"), b"X25519": oid("1.3.101.110")
 _CURVES: Final = {b"P-256": "P256", b"P-384": "P384", b"P-521": "P521"}
 # The original's own type shows in the message about JSON that is no object.
 _HINT_TYPE: Final = r'struct { Kty string "json:\"kty\""; D jsontext.Value "json:\"d\"" }'
+_LARGEST_RSA: Final = 8192
 _SAMPLE: Final = '{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}'
 _SAMPLE_PRIVATE: Final = _SAMPLE[:-1] + ',"d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}'
 
@@ -165,6 +166,8 @@ def _private(key: _Key) -> Any:
 
     if key.kind == b"RSA":
         e, n, d = (key.number(member) for member in ("e", "n", "d"))
+        if n.bit_length() > _LARGEST_RSA:
+            raise ValueError("the key is too large")
         if key.members.get(b"p") is None or key.members.get(b"q") is None:
             p, q = rsa.rsa_recover_prime_factors(n, e, d)
         else:

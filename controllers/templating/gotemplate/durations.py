@@ -124,7 +124,8 @@ def parse_duration(text: bytes) -> Duration:
         found = _PIECE.match(rest, pos)
         assert found is not None  # every part of the pattern may be empty
         whole, _, tail, unit = found.groups()
-        number = int(whole or b"0")
+        digits = whole.lstrip(b"0")
+        number = int(digits or b"0") if len(digits) <= 19 else 1 << 64
         if not (whole or tail) or number > 1 << 63:
             raise DurationError(invalid)
         pos = found.end()

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from controllers.templating.budget import spend
+from controllers.templating.budget import allocate, spend
 from controllers.templating.gotemplate.floats import format_verb
 from controllers.templating.gotemplate.quoting import text as readable
 from controllers.templating.gotemplate.values import GoObject, Value, is_nil, type_name
@@ -19,6 +19,8 @@ _SPECIAL_HTML: Final = re.compile(r'[\x00-\x1f"\\<>&\u2028\u2029]')
 _SHORT: Final = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # Go looks for cycles only below this depth.
 _CYCLE_DEPTH: Final = 1000
+# The budget is asked whenever so many bytes have been added.
+_PORTION: Final = 65_536
 
 
 class JsonEncodeError(ValueError):
@@ -107,6 +109,7 @@ def encode_json(value: Value, *, html: bool = True, pretty: bool = False) -> byt
     out = [b"[" if isinstance(value, list) else b"{"]
     frames = [_Frame(value, html, space)]
     open_ids: set[int] = set()
+    size, unseen = 0, _PORTION
     while frames:
         frame = frames[-1]
         pair = next(frame.members, None)
@@ -126,8 +129,14 @@ def encode_json(value: Value, *, html: bool = True, pretty: bool = False) -> byt
         scalar = _scalar(member, html)
         if scalar is not None:
             out.append(prefix + scalar)
+            size += len(prefix) + len(scalar) + len(frames)
+            if size > unseen:
+                # A list may hold another many times over, so that its text grows without its memory.
+                allocate(size)
+                unseen = size + _PORTION
             continue
         spend()
+        size += len(frames) + len(prefix)
         if len(frames) > _CYCLE_DEPTH:
             if id(member) in open_ids:
                 raise JsonEncodeError(f"json: unsupported value: encountered a cycle via {type_name(member)}")

@@ -88,7 +88,10 @@ def _skip(text: bytes, literal: bytes) -> bytes:
 def _signed_offset(text: bytes) -> int:
     """Width of a sign and an hour up to 23; 0 for anything else."""
     found = _SIGNED_OFFSET.match(text)
-    return found.end() if found and int(found.group()[1:]) <= 23 else 0
+    if found is None:
+        return 0
+    digits = found.group()[1:].lstrip(b"0") or b"0"
+    return found.end() if len(digits) <= 2 and int(digits) <= 23 else 0
 
 
 def _abbreviation(text: bytes) -> int:
@@ -294,7 +297,8 @@ class _Reader:
                 return moment.in_zone(LOCAL)
             return moment.in_zone(fixed_zone(name, self.offset))
         if name:
-            offset = int(name[3:]) * 3600 if len(name) > 3 and name[:3] == "GMT" else 0
+            hours = int(name[4:].lstrip("0") or "0") if len(name) > 3 and name[:3] == "GMT" else 0
+            offset = (-hours if name[3:4] == "-" else hours) * 3600
             return Time(moment.seconds - offset, moment.nanosecond, fixed_zone(name, offset))
         return date(self.year, self.month, self.day, *clock, LOCAL)
 

@@ -21,12 +21,19 @@ class VersionError(ValueError):
     """The text is no version; `str()` is the original's message."""
 
 
+def _small_number(text: str) -> int | None:
+    """A number of 64 bits; None for words and for larger ones, which count as words."""
+    digits = text.lstrip("0") or "0"
+    number = int(digits) if _NUMBER.match(text) and len(digits) <= 20 else None
+    return number if number is not None and number <= _HIGHEST else None
+
+
 def _compare_labels(mine: str, other: str) -> int:
     if mine == other:
         return 0
     if not mine or not other:
         return 1 if mine else -1
-    numbers = [int(t) if _NUMBER.match(t) and int(t) <= _HIGHEST else None for t in (mine, other)]
+    numbers = [_small_number(text) for text in (mine, other)]
     if numbers[0] is None and numbers[1] is None:
         return 1 if mine > other else -1
     if numbers[0] is None or numbers[1] is None:

@@ -85,3 +85,10 @@ def test_bad_constraints_are_refused(constraint: str) -> None:
     """The message quotes the part that is none."""
     with pytest.raises(FunctionError, match="^improper constraint: "):
         semver_compare(constraint.encode(), b"1.0.0")
+
+
+def test_numbers_of_any_length_are_compared() -> None:
+    """Beyond 64 bits they count as words."""
+    long = "9" * 5000
+    assert semver_compare(f">1.0.0-{long}".encode(), b"1.0.0-1") is False
+    assert semver_compare(b">1.0.0-1", f"1.0.0-{long}".encode()) is True
