@@ -161,7 +161,7 @@ class Expressions:
         operands = command.args[1:]
         if isinstance(word, Identifier):
             return self._function(word, command, operands)
-        if isinstance(word, Field | Variable | Chain) and (operands or not isinstance(word, Variable)):
+        if isinstance(word, Field | Chain) or (isinstance(word, Variable) and len(word.names) > 1):
             return self._fields(word, self._arguments(operands))
         if operands:
             at = pipe if isinstance(word, Pipe) else word

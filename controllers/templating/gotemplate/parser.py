@@ -170,9 +170,6 @@ class _Parser:
         end = self._next_word()
         if end.kind is not Kind.RIGHT_DELIM:
             self._unexpected(end, context)
-        self._body(name, context)
-
-    def _body(self, name: bytes, context: str) -> None:
         body, mark = self._items()
         if mark.word != "end":
             self._fail(f"unexpected {mark} in {context}")
@@ -288,7 +285,11 @@ class _Parser:
         token = self._next_word()
         name = self._template_name(token, context)
         pipe = self._pipeline(context, Kind.RIGHT_DELIM)
-        self._child()._body(name, context)
+        child = self._child()
+        body, mark = child._items()
+        if mark.word != "end":
+            self._fail(f"unexpected {mark} in {context}")
+        child._add(Tree(name, body))
         return TemplateCall(token.pos, name, pipe)
 
     def _template_call(self) -> TemplateCall:
