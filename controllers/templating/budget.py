@@ -14,7 +14,7 @@ from typing import Final
 
 from controllers.templating.gotemplate.errors import LimitExceeded
 
-__all__ = ["Budget", "Meter", "allocate", "bound", "metered", "spend"]
+__all__ = ["Budget", "Meter", "allocate", "bound", "current", "metered", "spend"]
 
 # Steps between two looks at the clock: a step may be a regular expression over megabytes.
 _LOOK_EVERY: Final = 64
@@ -125,6 +125,11 @@ def metered(budget: Budget) -> Iterator[Meter]:
 def bound(meter: Meter | None) -> Token[Meter | None]:
     """Makes the meter that of this context (None: nothing is counted); give the token back to `token.var.reset`."""
     return _current.set(meter)
+
+
+def current() -> Meter | None:
+    """The meter of the render that runs, which tells it from other renders; None outside of one."""
+    return _current.get()
 
 
 def allocate(size: int) -> None:

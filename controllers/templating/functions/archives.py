@@ -22,8 +22,14 @@ __all__: list[str] = []
 
 GROUP = "PKCS#12"
 _DATA: Final = {"crt": CERTIFICATE, "key": KEY}
-_WRITE: Final[dict[str, Any]] = {"group": GROUP, "pure": False, "check": r"[A-Za-z0-9+/=]+", "data": _DATA}
-_READ: Final[dict[str, Any]] = {"group": GROUP, "check": r"-----BEGIN [\s\S]+", "data": _DATA}
+_WRITE: Final[dict[str, Any]] = {
+    "group": GROUP,
+    "pure": False,
+    "heavy": True,
+    "check": r"[A-Za-z0-9+/=]+",
+    "data": _DATA,
+}
+_READ: Final[dict[str, Any]] = {"group": GROUP, "heavy": True, "check": r"-----BEGIN [\s\S]+", "data": _DATA}
 _ARCHIVE: Final = re.compile(rb"MI[A-Za-z0-9+/]{100,}={0,2}")
 _NO_PEM: Final = (
     "the certificates are not PEM: give blocks of type CERTIFICATE and nothing after them, not even an empty line"

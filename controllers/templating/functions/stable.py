@@ -22,6 +22,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
+from controllers.templating.budget import Meter, current
+
 __all__ = ["keep", "previous"]
 
 # Verifying costs as much as making anew; texts with more candidates were not made by a template.
@@ -35,7 +37,7 @@ _WRAPPED: Final = re.compile(rb"[A-Za-z0-9+/]{40,}={0,2}")
 class _Previous:
     """The texts of the last render, and which results were taken from them."""
 
-    __slots__ = ("taken", "texts")
+    __slots__ = ("render", "taken", "texts")
 
     def __init__(self, values: Mapping[str, bytes]) -> None:
         self.texts = [text for _, value in sorted(values.items()) for text in _opened(value, _DEPTH)]
@@ -44,6 +46,7 @@ class _Previous:
             base64.b64encode(v) for _, v in sorted(values.items()) if not v.isascii() and len(v) < _LARGEST_TEXT
         ]
         self.taken: set[tuple[int, int]] = set()
+        self.render: Meter | None = None
 
 
 def _opened(text: bytes, depth: int) -> Iterator[bytes]:
@@ -82,6 +85,10 @@ def keep(pattern: re.Pattern[bytes], verify: Callable[[bytes], bool]) -> bytes |
     last = _current.get()
     if last is None:
         return None
+    if last.render is not current():
+        # Another render, perhaps the same template that starts over off the event loop: it may take everything again.
+        last.render = current()
+        last.taken.clear()
     tried = 0
     for number, text in enumerate(last.texts):
         for found in pattern.finditer(text):

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from controllers.templating.gotemplate.der import (
@@ -48,6 +49,7 @@ _DIGESTS: Final = {
     oid("2.16.840.1.101.3.4.2.2")[2:]: ("sha384", 128),
     oid("2.16.840.1.101.3.4.2.3")[2:]: ("sha512", 128),
 }
+_DEPTH: Final = 16
 _MOST_ROUNDS: Final = 1_000_000
 
 
@@ -196,6 +198,22 @@ def _fault(archive: bytes) -> str:
     return "syntax error: data truncated" if at + size > len(archive) else "syntax error: sequence truncated"
 
 
+def _rounds(safe: bytes) -> list[int]:
+    """Rounds of key derivation that the contents ask for: small numbers within parameters of algorithms."""
+    found, waiting = [0], [(safe, 0)]
+    while waiting:
+        content, depth = waiting.pop()
+        try:
+            elements = children(content)
+        except DerError:
+            continue
+        after_salt = [inner for (tag, _), (following, inner) in pairwise(elements) if tag == 0x04 and following == 0x02]
+        found += [int.from_bytes(inner, "big") for inner in after_salt]
+        # Certificates and ciphertexts lie deeper than what is looked for.
+        waiting += [(inner, depth + 1) for tag, inner in elements if (tag & 0x20 or tag == 0x04) and depth < _DEPTH]
+    return found
+
+
 def check_archive(archive: bytes, password: str) -> None:
     """Verifies the form of an archive and its authentication code.
 
@@ -227,8 +245,10 @@ def check_archive(archive: bytes, password: str) -> None:
         if isinstance(error, ArchiveError):
             raise
         raise ArchiveError(f"pkcs12: error reading P12 data: asn1: {_fault(archive)}") from None
-    if name not in _DIGESTS or turns > _MOST_ROUNDS:
+    if name not in _DIGESTS:
         raise ArchiveError("pkcs12: unknown digest algorithm")
+    if max(turns, *_rounds(safe)) > _MOST_ROUNDS:
+        raise ArchiveError(f"pkcs12: the archive asks for more than {_MOST_ROUNDS} rounds of key derivation")
     digest, block = _DIGESTS[name]
     # Without a password some writers derive from nothing, others from an empty text with its final zero.
     for wide in (_wide(password), b"") if not password else (_wide(password),):

@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from controllers.templating.functions import archives as a
 from controllers.templating.functions.registry import FunctionError
+from controllers.templating.gotemplate.der import explicit, integer, octets, oid, sequence
 
 FIXTURES = yaml.load(
     (Path(__file__).parents[1] / "vectors" / "template-vectors.yaml").read_text(), Loader=yaml.CSafeLoader
@@ -143,3 +144,16 @@ def test_bytes_that_are_no_archive_are_described_as_go_does(archive: bytes, word
     with pytest.raises(FunctionError) as raised:
         a.key(archive)
     assert str(raised.value) == f"unable to decode pkcs12 with password: pkcs12: error reading P12 data: asn1: {words}"
+
+
+def test_archives_that_ask_for_endless_work_are_refused() -> None:
+    """Rounds of the authentication code and of the encryption are bounded."""
+    safe, salt = sequence(sequence(octets(b"salt"), integer(1 << 31))), octets(b"salt")
+    data = oid("1.2.840.113549.1.7.1")
+    code = sequence(sequence(sequence(oid("1.3.14.3.2.26")), octets(b"code")), salt, integer(2048))
+    asking = sequence(integer(3), sequence(data, explicit(0, octets(safe))), code)
+    with pytest.raises(FunctionError, match="more than 1000000 rounds of key derivation$"):
+        a.key_pass(b"pw", asking)
+    usual = base64.b64decode(a.pem_pass(fixture("leaf"), fixture("leaf_key"), b"pw"))
+    with pytest.raises(FunctionError, match="password incorrect$"):
+        a.key_pass(b"pw", usual.replace(b"\x02\x02\x08\x00", b"\x02\x02\x7f\xff"))

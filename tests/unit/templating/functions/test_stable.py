@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 
+from controllers.templating import render
+from controllers.templating.budget import Budget, metered
 from controllers.templating.functions import stable
 from controllers.templating.functions.archives import pem_pass, truststore_pass
 from controllers.templating.functions.ciphers import encrypt_aes
@@ -76,3 +78,22 @@ def test_previous_values_without_a_result_cost_nothing() -> None:
     """Binary, large or unrelated texts are passed over."""
     with stable.previous({"a": b"\xff" * 100, "b": b"A" * 1000, "c": b"x" * (5 * 1024 * 1024)}):
         assert bcrypt(b"x").startswith(b"$2a$10$")
+
+
+def test_a_render_that_starts_over_takes_the_same_results() -> None:
+    """What the first attempt took is free again for the second."""
+    first = encrypt_aes(b"k", b"plain")
+    with stable.previous({"k": first}):
+        for _ in range(2):
+            with metered(Budget()):
+                assert encrypt_aes(b"k", b"plain") == first
+                assert encrypt_aes(b"k", b"plain") != first
+
+
+def test_templates_keep_their_results_by_the_engine() -> None:
+    """The block reaches the functions of a render."""
+    template = '{{ htpasswd "me" .p "bcrypt" }}'
+    first = render(template, {"p": b"x"})
+    with stable.previous({"auth": first}):
+        assert render(template, {"p": b"x"}) == first
+        assert render(template, {"p": b"y"}) != first
