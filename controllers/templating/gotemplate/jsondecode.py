@@ -117,7 +117,7 @@ class _Parser:
             else:
                 return chr(int(text[pos + 2 : pos + 6], 16)), pos + 6
         found = text[pos : pos + width]
-        plain = b"`" not in found and _printable(found)
+        plain = b"`" not in found and b" " not in found and _printable(found)
         shown = "`" + found.decode() + "`" if plain else quote(found).decode()
         raise JsonError(f"invalid escape sequence {shown} in string")
 
