@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -92,7 +93,7 @@ def _zone(moment: Moment) -> bytes:
     return moment.abbreviation.encode() or _offset(b"-0700", moment.offset)
 
 
-_WRITERS: Final = {
+_WRITERS: Final[dict[bytes, Callable[[Moment], bytes]]] = {
     b"January": lambda m: MONTH_NAMES[m.month - 1].encode(),
     b"Jan": lambda m: MONTH_NAMES[m.month - 1][:3].encode(),
     b"Monday": lambda m: DAY_NAMES[m.weekday].encode(),

@@ -110,7 +110,8 @@ def _rebuilt(root: object, number: Any, text: Any, key: Any) -> Any:
         into, place, value = waiting.pop()
         spend()
         if isinstance(value, dict):
-            into[place] = copy = {}
+            copy: dict[Any, Any] = {}
+            into[place] = copy
             for name in sorted(value, key=_clean):
                 copy[key(name)] = None
             waiting.extend((copy, key(name), value[name]) for name in value)

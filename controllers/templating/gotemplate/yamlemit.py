@@ -292,7 +292,7 @@ class _Emitter:
             spend()
             self.writer.indent(depth)
             if mapping:
-                self.pair(*member, depth)
+                self.pair(member[0], member[1], depth)
             else:
                 self.writer.indicator("-", spaced=True, indention=True)
                 self.node(member[0], depth, in_mapping=False)

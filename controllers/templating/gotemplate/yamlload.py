@@ -232,7 +232,7 @@ class _Loader:
                 if event.anchor:
                     self.anchors[event.anchor] = (value, 1)
             elif isinstance(event, yaml.AliasEvent):
-                value, size = self.alias(event.anchor)
+                value, size = self.alias(event.anchor or "")
                 alias = True
             elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
                 if len(stack) >= _MAX_DEPTH:

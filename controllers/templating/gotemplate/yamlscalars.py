@@ -18,10 +18,10 @@ NOTHING: Final = object()
 _WORDS: Final[dict[str, object]] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 for _value, _names in ((True, ("y", "yes", "true", "on")), (False, ("n", "no", "false", "off"))):
     for _name in _names:
-        _WORDS |= {_name: _value, _name.capitalize(): _value, _name.upper(): _value}
+        _WORDS.update({_name: _value, _name.capitalize(): _value, _name.upper(): _value})
 for _sign, _number in (("", math.inf), ("+", math.inf), ("-", -math.inf)):
-    _WORDS |= {f"{_sign}.inf": _number, f"{_sign}.Inf": _number, f"{_sign}.INF": _number}
-_WORDS |= {".nan": math.nan, ".NaN": math.nan, ".NAN": math.nan}
+    _WORDS.update({f"{_sign}.inf": _number, f"{_sign}.Inf": _number, f"{_sign}.INF": _number})
+_WORDS.update({".nan": math.nan, ".NaN": math.nan, ".NAN": math.nan})
 
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 _POINT_FLOAT: Final = re.compile(r"\.[0-9]+(?:[eE][-+]?[0-9]+)?\Z")
