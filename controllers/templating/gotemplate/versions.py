@@ -78,6 +78,10 @@ class VersionValue(GoObject):
     def __hash__(self) -> int:
         return hash((self.numbers, self.prerelease))
 
+    def deep_copied(self) -> VersionValue:
+        """What `deepCopy` makes of it: it cannot see into versions, so the copy is the zero version."""
+        return type(self)((0, 0, 0), "", "", "")
+
     def text(self) -> bytes:
         tail = ("-" + self.prerelease if self.prerelease else "") + ("+" + self.metadata if self.metadata else "")
         return ("{}.{}.{}".format(*self.numbers) + tail).encode()

@@ -22,6 +22,7 @@ from controllers.templating.gotemplate.values import (
     StrMap,
     Uint8,
 )
+from controllers.templating.gotemplate.versions import VersionValue
 
 NAN = float("nan")
 POINTER = "runtime error: invalid memory address or nil pointer dereference"
@@ -171,12 +172,14 @@ def test_merges_share_the_dicts_that_they_take_over() -> None:
 
 
 def test_a_deep_copy_shares_nothing() -> None:
-    """Types are kept; a dict within itself ends by the budget."""
+    """Types are kept, versions lose what they hold, and a dict within itself ends by the budget."""
     source = {b"a": {b"b": [1]}, b"s": StrList([b"x"])}
     copy = dicts.deep_copy(source)
     copy[b"a"][b"b"].append(2)
     assert source == {b"a": {b"b": [1]}, b"s": [b"x"]}
     assert type(copy[b"s"]) is StrList
+    version = VersionValue((1, 2, 3), "a", "", "1.2.3-a")
+    assert dicts.deep_copy([version])[0].text() == b"0.0.0"
     endless: dict[bytes, Any] = {}
     endless[b"k"] = endless
     with metered(Budget(steps=5000)), pytest.raises(LimitExceeded):
