@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -15,13 +15,16 @@ from controllers.externalsecret.names import MANAGED_LABEL, MANAGED_VALUE
 from controllers.externalsecret.reconciler import ExternalSecretReconciler, Settings
 from controllers.externalsecret.render import IGNORED_ANNOTATIONS
 from controllers.externalsecret.report import EXTERNAL_SECRET
+from controllers.externalsecret.sources import SOURCE_INDEX, TemplateSources, by_source
 from controllers.externalsecret.target import MANAGED_VIEW, OWNER_INDEX, OwnWrites, created_by_index
+from controllers.externalsecret.templates import SecretTemplates
 from controllers.kube import ClusterReader
 from controllers.metrics import ExternalSecretMetrics, ObjectMetrics, ProviderCallMetrics
 from controllers.secretstore.access import StoreAccess
 from controllers.secretstore.objects import CLUSTER_STORE, STORE
 from controllers.secretstore.reconciler import StoreReconciler
 from controllers.secretstore.watches import store_matters
+from controllers.templating.stage import TemplateSettings
 from eso_core.aio import Clock, TaskScope, shielded
 from eso_core.cache import InformerSpec
 from eso_core.cache import Settings as ReflectorSettings
@@ -70,6 +73,7 @@ class OperatorOptions:
         ignored_annotations: Annotations of ExternalSecrets that their Secrets do not get; one that ends in `/` is a prefix.
         adopt_existing_secrets: Take over a Secret that no ExternalSecret made, with all its keys, as the original does.
         minimal_finalizers: Put a finalizer only on ExternalSecrets whose deletion has something to do.
+        templates: Delimiters and limits of templates.
         metrics_addr, health_addr: Listen addresses; `0` for none.
         metrics_secure, metrics_auth, metrics_cert_file, metrics_key_file: How metrics are served.
         extended_metric_labels: Label object metrics with the object's `app.kubernetes.io` labels.
@@ -89,6 +93,7 @@ class OperatorOptions:
     ignored_annotations: tuple[str, ...] = IGNORED_ANNOTATIONS
     adopt_existing_secrets: bool = True
     minimal_finalizers: bool = False
+    templates: TemplateSettings = field(default_factory=TemplateSettings)
     metrics_addr: str = "0"
     health_addr: str = "0"
     metrics_secure: bool = False
@@ -160,7 +165,7 @@ class Operator:
             cluster_stores=self.options.enable_cluster_store_reconciler,
         )
         self._add_stores()
-        self._add_external_secrets(extensions or Extensions())
+        self._add_external_secrets(extensions)
         manager.add(_PoolKeeper(self.pool))
 
     async def run(self, stop: asyncio.Event | None = None) -> None:
@@ -206,9 +211,12 @@ class Operator:
             controller.add_source(KindSource(manager.cache, spec, enqueue_object, [matters], primary=True))
             controller.add_source(Func(self._waker.attach(kind.kind), name="changed credentials"))
 
-    def _add_external_secrets(self, extensions: Extensions) -> None:
+    def _add_external_secrets(self, extensions: Extensions | None) -> None:
         options, manager = self.options, self.manager
         cache = manager.cache
+        sources = TemplateSources(cache, manager.api, namespaces=self._namespaces)
+        if extensions is None:
+            extensions = Extensions(templates=SecretTemplates(sources, options.templates))
         # Every annotation counts for the sync version.
         objects = InformerSpec(EXTERNAL_SECRET, namespaces=self._namespaces, strip_last_applied=False)
         secrets = InformerSpec(Partial(SECRET), namespaces=self._namespaces)
@@ -227,6 +235,7 @@ class Operator:
         cache.register(managed)
         cache.index(SECRET, OWNER_INDEX, created_by_index, view=MANAGED_VIEW)
         cache.index(EXTERNAL_SECRET, watches.TARGET_INDEX, watches.by_target)
+        cache.index(EXTERNAL_SECRET, SOURCE_INDEX, by_source)
         cache.index(EXTERNAL_SECRET, watches.STORE_INDEX, watches.by_store)
         cache.index(EXTERNAL_SECRET, watches.CLUSTER_STORE_INDEX, watches.by_cluster_store)
         writes = OwnWrites()
@@ -237,6 +246,7 @@ class Operator:
             ExternalSecretMetrics(extended=options.extended_metric_labels, registry=manager.registry),
             writes=writes,
             extensions=extensions,
+            sources=sources,
             settings=Settings(
                 cluster_stores=options.enable_cluster_store_reconciler,
                 watch_namespaces=not options.namespace,
@@ -256,6 +266,8 @@ class Operator:
         watch(managed, watches.enqueue_by_target, watches.managed_secret_matters(writes))
         watch(secrets, watches.enqueue_by_target, watches.foreign_secret_matters)
         watch(secrets, self._waker.secret_changed, watches.secret_matters)
+        watch(secrets, sources.secret_changed, watches.source_matters)
+        controller.add_source(Func(sources.attach, name="template sources"))
         watch(InformerSpec(STORE, namespaces=self._namespaces), watches.enqueue_by_store, usable)
         if options.enable_cluster_store_reconciler:
             watch(InformerSpec(CLUSTER_STORE), watches.enqueue_by_store, usable)

@@ -9,6 +9,7 @@ from pathlib import Path
 from controllers.cli.advice import advise_while_waiting
 from controllers.cli.flags import FlagParser, add_bool, address, duration, positive_int
 from controllers.operator import Operator, OperatorOptions
+from controllers.templating.stage import TemplateSettings
 from eso_core.aio import TaskScope
 from eso_core.client import load_config
 from eso_core.log import configure_logging, get_logger
@@ -29,8 +30,6 @@ _NO_EFFECT: dict[str, tuple[object, str]] = {
     "enable-generator-state": (True, "generators are not in this release"),
     "generator-gc-grace-period": ("2m0s", "generators are not in this release"),
     "unsafe-allow-generic-targets": (False, "generic targets are not in this release"),
-    "template-left-delimiter": ("{{", "templates are not in this release"),
-    "template-right-delimiter": ("}}", "templates are not in this release"),
     "enable-http2": (False, "the metrics server speaks HTTP/1.1"),
     "enable-configmaps-caching": (False, "ConfigMaps are read when needed"),
     "enable-secrets-caching": (False, "managed Secrets are cached whole, all others as metadata"),
@@ -96,6 +95,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--minimal-finalizers",
         False,
         "put a finalizer only on ExternalSecrets whose deletion has something to do",
+    )
+
+    templates = parser.add_argument_group("templates")
+    templates.add_argument("--template-left-delimiter", default="", help="before an action of a template (default {{)")
+    templates.add_argument("--template-right-delimiter", default="", help="after an action of a template (default }})")
+    add_bool(
+        templates,
+        "--stable-templates",
+        True,
+        "salted functions such as bcrypt keep their last result while it fits; false salts anew at each refresh",
     )
 
     serving = parser.add_argument_group("serving")
@@ -209,6 +218,9 @@ def operator_options(args: argparse.Namespace) -> OperatorOptions:
         enable_flood_gate=args.enable_flood_gate,
         adopt_existing_secrets=args.adopt_existing_secrets,
         minimal_finalizers=args.minimal_finalizers,
+        templates=TemplateSettings(
+            args.template_left_delimiter, args.template_right_delimiter, stable=args.stable_templates
+        ),
         metrics_addr=args.metrics_addr,
         health_addr=args.live_addr,
         metrics_secure=args.metrics_secure,

@@ -16,6 +16,7 @@ __all__ = [
     "RefreshFacts",
     "conflict_retry_after",
     "due_at",
+    "follows_sources",
     "jitter",
     "next_wake",
     "retry_after",
@@ -69,6 +70,11 @@ def should_refresh(facts: RefreshFacts, now: datetime) -> bool:
     if now < due_at(facts.refresh_time, facts.interval, facts.uid):
         return False
     return facts.windows is None or facts.windows.allow(now)
+
+
+def follows_sources(facts: RefreshFacts) -> bool:
+    """Whether a changed source of its template renders the object anew: as a changed spec would."""
+    return facts.policy == "OnChange" or (facts.policy != "CreatedOnce" and facts.interval > 0)
 
 
 def next_wake(facts: RefreshFacts, now: datetime) -> float | None:

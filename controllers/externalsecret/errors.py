@@ -5,6 +5,7 @@
     ├── Permanent             only a change heals it (spec, store, provider data): tried again at the refresh interval
     │   ├── ValueRefused      a fetched value breaks the policy of its entry
     │   ├── KeysRefused       keys collide, or the API server would not take them
+    │   ├── TemplateFailed    the template cannot be rendered; `retryable` if only because a source cannot be read now
     │   ├── InvalidField      a field of the spec cannot be read; names its path
     │   └── NotInThisRelease  the object asks for something this build cannot do
     └── TargetRefused         the target cannot be written as it stands: tried again at the refresh interval
@@ -28,6 +29,7 @@ __all__ = [
     "SyncError",
     "TargetImmutable",
     "TargetRefused",
+    "TemplateFailed",
     "ValueRefused",
 ]
 
@@ -72,6 +74,18 @@ class InvalidField(Permanent):
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
         self.path = path
+
+
+class TemplateFailed(Permanent):
+    """The template of the object cannot be rendered.
+
+    Attributes:
+        retryable: Whether trying again soon may help: a source could not be read.
+    """
+
+    def __init__(self, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.retryable = retryable
 
 
 class NotInThisRelease(Permanent):

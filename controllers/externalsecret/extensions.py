@@ -20,8 +20,15 @@ __all__ = ["Extensions", "Generators", "Templates"]
 class Templates(Protocol):
     """Renders `target.template`, and the keys of `rewrite.transform`."""
 
-    async def content(self, plan: Plan, data: Mapping[str, bytes]) -> Content:
+    async def content(
+        self, plan: Plan, data: Mapping[str, bytes], previous: Mapping[str, bytes] | None = None
+    ) -> Content:
         """Data, labels, annotations, type and finalizers that the template makes of the values.
+
+        Args:
+            plan: The object, read.
+            data: The fetched values.
+            previous: Data of the target as it is, which functions with a random part may keep.
 
         Raises:
             SyncError: the template cannot be rendered, or a ConfigMap or Secret that it names is missing.

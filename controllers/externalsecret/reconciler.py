@@ -14,6 +14,7 @@ from controllers.externalsecret.names import FINALIZER
 from controllers.externalsecret.plan import Plan, plan_of, store_refs, target_name
 from controllers.externalsecret.render import IGNORED_ANNOTATIONS, Owner
 from controllers.externalsecret.report import EXTERNAL_SECRET, Notices, Reporter
+from controllers.externalsecret.sources import SourceChanges, TemplateSources
 from controllers.externalsecret.status import Outcome, Reason
 from controllers.externalsecret.sync import Sync, Tools
 from controllers.externalsecret.target import OwnWrites, Targets, owned_by
@@ -63,6 +64,7 @@ class ExternalSecretReconciler:
         metrics: The families of the kind.
         writes: Told of every write to a target.
         extensions: Templates and generators, where there are any.
+        sources: Watches what templates read.
         settings: Flags.
     """
 
@@ -75,6 +77,7 @@ class ExternalSecretReconciler:
         *,
         writes: OwnWrites,
         extensions: Extensions | None = None,
+        sources: TemplateSources | None = None,
         settings: Settings | None = None,
     ) -> None:
         self._recorder = recorder
@@ -87,7 +90,9 @@ class ExternalSecretReconciler:
             extensions or Extensions(),
             self._settings.ignored_annotations,
             adopt=self._settings.adopt,
+            changes=sources.changes if sources is not None else SourceChanges(),
         )
+        self._sources = sources
         self._notices = Notices()
         self._uids: dict[ObjectKey, str] = {}
 
@@ -110,6 +115,7 @@ class ExternalSecretReconciler:
 
     def _forget(self, key: ObjectKey) -> None:
         self._tools.pending.clear(key)
+        self._tools.changes.forget(key)
         self._metrics.gone(key)
         self._notices.forget(self._uids.pop(key, ""))
 
@@ -141,6 +147,8 @@ class ExternalSecretReconciler:
             self._tools.extensions.check(plan)
         except (InvalidField, NotInThisRelease) as error:
             return await self._invalid(report, str(error))
+        if self._sources is not None:
+            self._sources.ensure_watched(report.obj)
         return await Sync(self._tools, ctx, report, plan).run()
 
     def _wants_finalizer(self, obj: JsonObject) -> bool:

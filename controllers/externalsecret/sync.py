@@ -9,7 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from controllers.externalsecret.decide import conflict_retry_after, next_wake, retry_after, should_refresh
+from controllers.externalsecret.decide import (
+    conflict_retry_after,
+    follows_sources,
+    next_wake,
+    retry_after,
+    should_refresh,
+)
 from controllers.externalsecret.errors import (
     FetchFailed,
     NotAdopted,
@@ -18,16 +24,19 @@ from controllers.externalsecret.errors import (
     SyncError,
     TargetImmutable,
     TargetRefused,
+    TemplateFailed,
 )
 from controllers.externalsecret.extensions import Extensions
 from controllers.externalsecret.fetch import Fetched, Fetcher
 from controllers.externalsecret.plan import Plan
-from controllers.externalsecret.render import Content, foreign_controller, is_intact, render_secret
+from controllers.externalsecret.render import Content, decode_data, foreign_controller, is_intact, render_secret
 from controllers.externalsecret.report import Reporter
+from controllers.externalsecret.sources import SourceChanges
 from controllers.externalsecret.status import Message, Outcome, Reason, absence_expected, was_refused
 from controllers.externalsecret.target import OwnWrites, Target, Targets, key_changes, owned_by
 from controllers.externalsecret.watches import REFRESH_PRIORITY
 from controllers.secretstore.access import StoreAccess
+from controllers.templating.redaction import redacted
 from eso_core.controller import Context, Result
 from eso_core.meta import JsonObject, ObjectKey
 from eso_core.meta.errors import (
@@ -81,6 +90,7 @@ class Tools:
         ignored_annotations: Annotations that targets do not inherit.
         adopt: Whether a Secret that no ExternalSecret made may be taken over with all its keys.
         pending: Objects that wait for the first check of their store.
+        changes: Objects whose template sources changed.
     """
 
     pool: ClientPool
@@ -90,6 +100,7 @@ class Tools:
     ignored_annotations: tuple[str, ...]
     adopt: bool = True
     pending: PendingStores = field(default_factory=PendingStores)
+    changes: SourceChanges = field(default_factory=SourceChanges)
 
 
 class Sync:
@@ -110,6 +121,7 @@ class Sync:
         self._targets = Targets(ctx.cache, ctx.client, ctx.api, tools.writes)
         self._start = ctx.clock.now()
         self._left_out: list[str] = []
+        self._sources_mark = 0
 
     async def run(self) -> Result | None:
         """Sync the object if it is due; returns when to look again, and raises what back-off may heal."""
@@ -138,6 +150,8 @@ class Sync:
         plan = self._plan
         if should_refresh(plan.refresh, self._start):
             return True
+        if self._tools.changes.pending(plan.key) and follows_sources(plan.refresh):
+            return True
         if plan.target.creation in ("Orphan", "None"):
             return False
         if not target.exists:
@@ -161,6 +175,7 @@ class Sync:
 
     async def _sync(self, target: Target) -> Result | None:
         plan, report = self._plan, self._report
+        self._sources_mark = self._tools.changes.pending(plan.key)
         for problem in plan.refresh.windows.problems if plan.refresh.windows else ():
             report.notice("Warning", "InvalidSyncWindow", problem)
         fetched = await self._fetch()
@@ -214,12 +229,14 @@ class Sync:
         plan, report = self._plan, self._report
         name = plan.target.name
         try:
-            content = await self._content(fetched)
+            content = await self._content(fetched, existing)
             rendered = render_secret(plan.owner, plan.target, content, existing)
         except TargetRefused as error:
             return await self._refuse(error, f"unable to mutate secret {name}: {error}")
         except SyncError as error:
-            return await self._fail(Message.UPDATE, error, text=f"unable to mutate secret {name}: {error}", retry=False)
+            text = f"unable to mutate secret {name}: {error}"
+            retry = isinstance(error, TemplateFailed) and error.retryable
+            return await self._fail(Message.UPDATE, error, text=text, retry=retry)
         try:
             if existing is None:
                 await self._targets.create(rendered.secret, plan.owner)
@@ -239,7 +256,9 @@ class Sync:
         except (ApiError, EsoCoreError) as error:
             # What the server finds wrong with the Secret stays wrong until something changes; all else may pass.
             retry = not isinstance(error, Invalid | BadRequest | RequestEntityTooLarge)
-            return await self._fail(Message.UPDATE, error, text=f"unable to update secret {name}: {error}", retry=retry)
+            # The server quotes labels and annotations that it refuses, and a template may have put values there.
+            text = redacted(f"unable to update secret {name}: {error}", fetched.data)
+            return await self._fail(Message.UPDATE, error, text=text, retry=retry)
         if written:
             report.keys_changed(name, key_changes(existing, rendered.secret))
             report.event("Normal", *event)
@@ -251,10 +270,11 @@ class Sync:
             )
         return await self._succeed(Reason.SYNCED, Message.SYNCED, binding=name)
 
-    async def _content(self, fetched: Fetched) -> Content:
+    async def _content(self, fetched: Fetched, existing: JsonObject | None) -> Content:
         plan, extensions = self._plan, self._tools.extensions
         if plan.template is not None and extensions.templates is not None:
-            return await extensions.templates.content(plan, fetched.data)
+            previous = decode_data(existing) if existing is not None else None
+            return await extensions.templates.content(plan, fetched.data, previous)
         return Content.plain(plan.owner, fetched.data, self._tools.ignored_annotations)
 
     async def _delete_target(self, target: Target) -> Result | None:
@@ -301,6 +321,7 @@ class Sync:
         return True
 
     async def _succeed(self, reason: Reason, message: str, *, binding: str | None = None) -> Result:
+        self._tools.changes.done(self._plan.key, self._sources_mark)
         refresh = self._plan.refresh
         if self._left_out and reason is Reason.SYNCED:
             reason, message = Reason.PARTIAL, f"{message}, without optional {', '.join(self._left_out)}"

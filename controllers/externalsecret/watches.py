@@ -42,6 +42,7 @@ __all__ = [
     "namespace_matters",
     "object_matters",
     "secret_matters",
+    "source_matters",
     "store_matters",
 ]
 
@@ -145,6 +146,11 @@ def foreign_secret_matters(event: Event) -> bool:
 def secret_matters(event: Event) -> bool:
     """Any change of any Secret after the first list: a store may have been opened with it."""
     return not (event.initial or event.resync)
+
+
+def source_matters(event: Event) -> bool:
+    """Any state of any Secret, the first list included: it may differ from what a template has read before."""
+    return not event.resync
 
 
 def store_matters(flood_gate: bool) -> Test:

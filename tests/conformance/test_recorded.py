@@ -33,7 +33,6 @@ HERE = Path(__file__).parent
 JsonObject = dict[str, Any]
 
 #: Files and scenarios that need a part of the product that is not there yet.
-TEMPLATES = "templates are not in this release"
 GENERATORS = "generators are not in this release"
 TARGETS = "generic targets are not in this release"
 PENDING_FILES = {
@@ -44,15 +43,9 @@ PENDING_FILES = {
     "manifest-targets.yaml": TARGETS,
     "pushsecret.yaml": "PushSecret is not in this release",
     "seeds.yaml": GENERATORS,
-    "templates.yaml": TEMPLATES,
     "webhook-provider.yaml": "the webhook provider is not in this release",
 }
 PENDING = {
-    "drift-metadata": TEMPLATES,
-    "from-extract-keys": TEMPLATES,
-    "from-rewrite-broken": TEMPLATES,
-    "from-rewrite-chain": TEMPLATES,
-    "from-rewrite-transform": TEMPLATES,
     "openbao-get": "the openBao provider is not in this release",
     "store-webhook-unreachable": "the webhook provider is not in this release",
     "vault-generator": GENERATORS,
