@@ -226,7 +226,7 @@ def render(
 
 @lru_cache(1)
 def _workers() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_WORKERS, thread_name_prefix="templates")
+    return ThreadPoolExecutor(_WORKERS)
 
 
 async def render_async(
