@@ -17,7 +17,9 @@ SPACES: Final = frozenset(
 )
 _SPACES_TEXT: Final = "".join(SPACES)
 # Characters whose upper case is one character, though Python's full mapping has two: Greek letters with iota.
-_IOTA: Final = frozenset([*range(0x1F80, 0x1F88), *range(0x1F90, 0x1F98), *range(0x1FA0, 0x1FA8), 0x1FB3, 0x1FC3, 0x1FF3])
+_IOTA: Final = frozenset(
+    [*range(0x1F80, 0x1F88), *range(0x1F90, 0x1F98), *range(0x1FA0, 0x1FA8), 0x1FB3, 0x1FC3, 0x1FF3]
+)
 
 
 def upper(char: str) -> str:
