@@ -15,6 +15,8 @@ import re2
 
 from controllers.externalsecret.errors import KeysRefused
 from controllers.externalsecret.merge import MergeRule, merge_values
+from providers.errors import InvalidData
+from providers.keynames import convert_names, is_kept
 
 __all__ = [
     "Collision",
@@ -203,23 +205,10 @@ def convert_keys(strategy: str, values: Mapping[str, bytes]) -> dict[str, bytes]
     Raises:
         KeysRefused: two keys convert to the same one.
     """
-    converted: dict[str, bytes] = {}
-    for key in sorted(values, key=str.encode):
-        name = "".join(char if _kept(char) else _replacement(strategy, char) for char in key)
-        if name in converted:
-            raise KeysRefused(
-                f"error applying conversion strategy {strategy or 'Default'} to keys: secret name collision during conversion: {name}"
-            )
-        converted[name] = values[key]
-    return converted
-
-
-def _replacement(strategy: str, char: str) -> str:
-    return f"_U{ord(char):04x}_" if strategy == "Unicode" else "_"
-
-
-def _kept(char: str) -> bool:
-    return (char.isascii() and (char.isalnum() or char in "-._")) or unicodedata.category(char)[0] in "LN"
+    try:
+        return convert_names(strategy, values)
+    except InvalidData as error:
+        raise KeysRefused(f"error applying conversion strategy {strategy or 'Default'} to keys: {error}") from error
 
 
 def valid_keys(values: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -238,7 +227,7 @@ def valid_keys(values: Mapping[str, bytes]) -> dict[str, bytes]:
                 f"{tip}key has length {size} but max is {_MAX_KEY_BYTES}: (following is truncated): {shown}"
             )
         for char in key:
-            if not _kept(char):
+            if not is_kept(char):
                 raise KeysRefused(
                     f"{tip}key has invalid character {char}, only alphanumeric, '-', '.' and '_' are allowed: {key}"
                 )

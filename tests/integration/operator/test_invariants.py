@@ -203,12 +203,12 @@ async def test_another_class_is_left_alone() -> None:
 
 
 async def test_what_this_release_cannot_do_is_said_before_anything_happens() -> None:
-    """A template leaves the target and the backend untouched and names its field."""
+    """A generic target leaves the target and the backend untouched and names its field."""
     async with running() as cluster:
         await cluster.fake({"k": "1"})
         await cluster.secret("app", {"x": "1"})
-        await cluster.es("app", target={"template": {"data": {"t": "{{ .a }}"}}}, data=DATA)
-        message = "spec.target.template: this release does not render templates yet"
+        await cluster.es("app", target={"manifest": {"apiVersion": "v1", "kind": "ConfigMap"}}, data=DATA)
+        message = "spec.target.manifest: this release writes Secrets only, generic targets are not in it yet"
         await cluster.failed("app", message)
         await cluster.has_event("app", "Warning", "UpdateFailed", message)
         await cluster.quiet()
