@@ -71,19 +71,29 @@ def parse_float(source: bytes) -> float | None:
     return None
 
 
-def parse_complex(source: bytes) -> complex | None:
-    """`1+2i`; None for anything else."""
+def parse_complex(source: bytes) -> complex:
+    """`1+2i`.
+
+    Raises:
+        ValueError: one of the parts is no number.
+    """
     for at in range(len(source) - 2, 0, -1):
         if source[at : at + 1] in (b"+", b"-") and source[at - 1 : at] not in (b"e", b"E", b"p", b"P"):
-            real, imaginary = parse_float_or_integer(source[:at]), parse_float_or_integer(source[at:-1])
-            return None if real is None or imaginary is None else complex(real, imaginary)
-    return None
+            real, imaginary = _part(source[:at]), source[at:-1]
+            if len(imaginary) == 1:
+                break
+            return complex(real, _part(imaginary))
+    raise ValueError("syntax error scanning complex number")
 
 
-def parse_float_or_integer(source: bytes) -> float | None:
+def _part(source: bytes) -> float:
     number = parse_float(source)
-    if number is None and (whole := parse_integer(source)) is not None and b"x" in source.lower():
-        return float(whole)
+    if number is None and b"x" in source.lower():
+        whole = parse_integer(source)
+        number = None if whole is None else float(whole)
+    if number is None:
+        reason = "value out of range" if _DECIMAL.fullmatch(source) or _HEX.fullmatch(source) else "invalid syntax"
+        raise ValueError(f"strconv.ParseFloat: parsing {text(quote(source))}: {reason}")
     return number
 
 
@@ -105,10 +115,7 @@ def read_complex(pos: int, source: bytes) -> Number:
     Raises:
         ValueError: it is none.
     """
-    value = parse_complex(source)
-    if value is None:
-        raise ValueError("syntax error scanning complex number")
-    return _simplified(pos, source, value)
+    return _simplified(pos, source, parse_complex(source))
 
 
 def _simplified(pos: int, source: bytes, value: complex) -> Number:
