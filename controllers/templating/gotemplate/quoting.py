@@ -26,6 +26,8 @@ _SIMPLE = {7: "\\a", 8: "\\b", 12: "\\f", 10: "\\n", 13: "\\r", 9: "\\t", 11: "\
 _ESCAPES = {97: 7, 98: 8, 102: 12, 110: 10, 114: 13, 116: 9, 118: 11, 92: 92}
 _INVALID = re.compile("[\udc80-\udcff]")
 _PLAIN = re.compile(rb"[ !#-\[\]-~]*")
+_ASCII = re.compile(rb"[ -~]*")
+_USUAL = ((b"\\", b"\\\\"), (b'"', b'\\"'), (b"\n", b"\\n"), (b"\t", b"\\t"), (b"\r", b"\\r"))
 _TO_ESCAPE = re.compile(r"[^ !#-\[\]-~]")
 _PRINTABLE = frozenset("LMNPS")
 # Printable since Unicode 15, which Python 3.11 does not know yet.
@@ -120,6 +122,13 @@ def quote(data: bytes, *, ascii_only: bool = False) -> bytes:
     allocate(len(data) + 2)
     if _PLAIN.fullmatch(data):
         return b'"' + data + b'"'
+    # What texts mostly hold, in a few passes: the general way below takes its time for each character.
+    usual = data
+    for char, escape in _USUAL:
+        usual = usual.replace(char, escape)
+    allocate(len(usual) + 2)
+    if _ASCII.fullmatch(usual):
+        return b'"' + usual + b'"'
     body = _TO_ESCAPE.sub(lambda found: _escaped(found[0], '"', ascii_only), characters(data))
     return f'"{body}"'.encode()
 
