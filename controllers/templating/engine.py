@@ -54,6 +54,10 @@ def _functions() -> Mapping[str, Callee]:
     return functions
 
 
+# Now, and not while the first template is compiled: that may be on an event loop.
+_functions()
+
+
 class Template:
     """A compiled template text; safe to render from several threads at once."""
 

@@ -21,7 +21,7 @@ T = TypeVar("T")
 FIRST: Final = 260
 """Frames to use on the stack of a caller, who has used some already."""
 
-FRESH: Final = 640
+FRESH: Final = 450
 """Frames to use on a stack of one's own; functions called at the deep end need some as well."""
 
 
