@@ -91,7 +91,20 @@ class Template:
             TemplateError: it fails, or uses more than the budget has.
         """
         meter = meter or Meter(budget)
-        run = Run(self._program, root, meter, missing_is_error=missing_keys == "error")
+        work = partial(self._once, root, meter, missing_is_error=missing_keys == "error")
+        try:
+            return work(fresh=False)
+        except RecursionError:  # the caller had used up the stack
+            return on_fresh_stack(partial(work, fresh=True))
+
+    def _once(self, root: Value, meter: Meter, *, missing_is_error: bool, fresh: bool) -> bytes:
+        """The output.
+
+        Raises:
+            TemplateError: as `render`.
+            RecursionError: the stack is used up, and was not a fresh one.
+        """
+        run = Run(self._program, root, meter, missing_is_error=missing_is_error)
         token = bound(meter)
         try:
             return execute(run, self._program)
@@ -104,6 +117,8 @@ class Template:
         except FunctionError as refused:
             raise run.fail(str(refused)) from refused
         except RecursionError:
+            if not fresh:
+                raise
             raise run.limited("values nest too deeply") from None
         except MemoryError:
             raise run.limited("there is not enough memory for a value") from None

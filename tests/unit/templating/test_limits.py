@@ -130,7 +130,7 @@ def test_a_deep_caller_may_render() -> None:
     frame = sys._getframe()
     while frame.f_back is not None:
         frame, used = frame.f_back, used + 1
-    assert deeper(sys.getrecursionlimit() - used - 60) == b"1"
+    assert deeper(sys.getrecursionlimit() - used - 30) == b"1"
 
 
 def test_no_more_threads_is_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
