@@ -63,6 +63,7 @@ def _parser(command: str) -> tuple[FlagParser, dict[str, Run]]:
     for name, help_text in (
         ("controller", "run the operator on a cluster"),
         ("crds", "print or install the CustomResourceDefinitions"),
+        ("render", "print the Secret that an ExternalSecret makes, without a cluster"),
         ("dev", "run an API server and the operator on this machine"),
     ):
         sub = commands.add_parser(name, help=help_text, description=help_text)
@@ -83,6 +84,11 @@ def _load(name: str, parser: FlagParser) -> Run:
 
             crds.add_arguments(parser)
             return lambda args, _stop: crds.run(args)
+        case "render":
+            from controllers.cli import render
+
+            render.add_arguments(parser)
+            return lambda args, _stop: render.run(args)
         case _:
             from controllers.cli import dev
 

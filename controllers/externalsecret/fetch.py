@@ -12,14 +12,14 @@ from controllers.externalsecret.extensions import Extensions
 from controllers.externalsecret.keys import Collision, convert_keys, rewrite, valid_keys
 from controllers.externalsecret.plan import DataEntry, Entry, ExtractEntry, FindEntry, GeneratorEntry, Plan
 from controllers.externalsecret.values import check_nul, check_nul_map, decode, decode_map
-from controllers.secretstore.access import StoreAccess, StoreRef, StoreUnusable
+from controllers.secretstore.access import StoreRef, StoreUnusable
 from controllers.secretstore.defects import describe_defect
 from eso_core.aio import TaskScope
 from eso_core.meta.errors import EsoCoreError
 from providers.errors import NoSecret, NotModified, ProviderError, find_cause, is_retryable
 from providers.interface import SecretsClient, Store
 
-__all__ = ["Fetched", "Fetcher", "Session"]
+__all__ = ["Access", "Fetched", "Fetcher", "Session"]
 
 _SIDE_BY_SIDE: Final = 8
 """Entries of one object fetched at once: a store is asked by many objects at the same time already."""
@@ -29,6 +29,12 @@ class Session(Protocol):
     """Clients of stores for the time of one reconcile."""
 
     async def client(self, store: Store) -> SecretsClient: ...
+
+
+class Access(Protocol):
+    """Says which stores may be used; `StoreAccess` on a cluster."""
+
+    def open(self, ref: StoreRef, namespace: str) -> Store: ...
 
 
 @dataclass(slots=True)
@@ -68,7 +74,7 @@ class Fetcher:
         extensions: Generators and key templates.
     """
 
-    def __init__(self, session: Session, access: StoreAccess, extensions: Extensions) -> None:
+    def __init__(self, session: Session, access: Access, extensions: Extensions) -> None:
         self._session = session
         self._access = access
         self._extensions = extensions

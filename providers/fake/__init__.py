@@ -31,7 +31,7 @@ from providers.interface import (
 from providers.keynames import convert_names
 from providers.spec import ProviderSpec
 
-__all__ = ["FakeClient", "FakeProvider"]
+__all__ = ["FakeClient", "FakeProvider", "entries_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,11 @@ class _Entry:
     key: str
     version: str
     value: bytes = field(repr=False)
+
+
+def entries_of(values: Mapping[str, bytes]) -> dict[str, _Entry]:
+    """Values without versions, as a client holds them."""
+    return {key: _Entry(key, "", value) for key, value in values.items()}
 
 
 class FakeProvider(Provider):
