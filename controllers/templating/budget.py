@@ -18,6 +18,7 @@ __all__ = ["Budget", "Meter", "allocate", "bound", "current", "metered", "spend"
 
 # Steps between two looks at the clock: a step may be a regular expression over megabytes.
 _LOOK_EVERY: Final = 64
+_SMALL: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,9 @@ def current() -> Meter | None:
 
 
 def allocate(size: int) -> None:
-    """`Meter.allocate` of the render that runs; does nothing outside of one."""
+    """`Meter.allocate` of the render that runs; does nothing outside of one, nor for a few bytes, which steps bound."""
+    if size < _SMALL:
+        return
     meter = _current.get()
     if meter is not None:
         meter.allocate(size)

@@ -179,6 +179,8 @@ def _spaced(pieces: list[bytes]) -> bytes:
 @function("quote", "...any", "The values in double quotes, as a Go literal; nil is left out.", group=GROUP,
           example='{{ quote "a\\"b" 1 nil }}', result='"a\\"b" "1"')  # fmt: skip
 def quoted(*values: Value) -> bytes:
+    if len(values) == 1 and type(values[0]) is bytes:
+        return quote(values[0])
     return _spaced([quote(to_text(value)) for value in values if value is not None])
 
 

@@ -95,6 +95,16 @@ class Expressions:
 
             return unpacked
 
+        if len(stages) == 1 and store is None:
+            (second,) = stages
+
+            def evaluate_two(run: Run, dot: Value) -> Value:
+                value = first(run, dot)
+                value = second(run, dot, None if value is NIL else value)
+                return None if value is NIL else value
+
+            return evaluate_two
+
         def evaluate(run: Run, dot: Value) -> Value:
             value = first(run, dot)
             if value is NIL:

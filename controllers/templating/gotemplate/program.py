@@ -103,9 +103,13 @@ class _Statements:
     @staticmethod
     def _text(node: Text) -> Statement:
         value = node.value
+        size = len(value)
 
         def write(run: Run, dot: Value) -> None:
-            run.write(node, value)
+            run.out.append(value)
+            run.size += size
+            if run.size > run.limit:
+                raise run.too_large(node)
 
         return write
 
@@ -186,10 +190,8 @@ class _Statements:
             flag = scope.slot()
             names = [variable.names[0] for variable in pipe.declares]
             flags = self._flags(names)
-            if pipe.assigns:
-                setters = [self._expressions.assignment(name, by_range=True) for name in names]
-            else:
-                setters = self._declared(names)
+            slots = [] if pipe.assigns else [declared.slot for declared in scope.last(len(names))]
+            setters = [self._expressions.assignment(name, by_range=True) for name in names if pipe.assigns]
             with scope.block():
                 scope.dot_flag = flag
                 body = self.all_of(node.body)
@@ -197,14 +199,17 @@ class _Statements:
                 otherwise = () if node.otherwise is None else self.all_of(node.otherwise)
         set_index = setters[0] if len(setters) == 2 else None
         set_element = setters[-1] if setters else None
-        two = len(setters) == 2
+        index_slot = slots[0] if len(slots) == 2 else 0
+        element_slot = slots[-1] if slots else 0
+        two = len(names) == 2
 
         def loop(run: Run, dot: Value) -> str | None:
             value = operand(run, dot)
             held = type(value) in HOLDS_ANYTHING
             run.variables[flag] = held
+            variables = run.variables
             for variable in flags:
-                run.variables[variable] = held
+                variables[variable] = held
             meter = run.meter
             empty = True
             for index, element in _pairs(run, value, two):
@@ -214,7 +219,11 @@ class _Statements:
                     meter.look()
                 if element is None and held:
                     element = NIL
-                if set_element is not None:
+                if element_slot:
+                    variables[element_slot] = element
+                    if index_slot:
+                        variables[index_slot] = index
+                elif set_element is not None:
                     set_element(run, element)
                     if set_index is not None:
                         set_index(run, index)
@@ -242,17 +251,6 @@ class _Statements:
         if found[0].flag is None:
             found[0].flag = self.scope.slot()
         return [found[0].flag]
-
-    def _declared(self, names: list[bytes]) -> list[Callable[[Run, Value], None]]:
-        """What sets the variables that a range declares: its own, whatever the names are."""
-        setters: list[Callable[[Run, Value], None]] = []
-        for declared in self.scope.last(len(names)):
-
-            def assign(run: Run, value: Value, slot: int = declared.slot) -> None:
-                run.variables[slot] = value
-
-            setters.append(assign)
-        return setters
 
     def _template(self, node: TemplateCall) -> Statement:
         pipe = self._expressions.pipe(node.pipe) if node.pipe is not None else None

@@ -56,13 +56,6 @@ class Run:
         self.used = 0
         self.room = FIRST
 
-    def write(self, node: Node, value: bytes) -> None:
-        """Output; actions do the same in line."""
-        self.out.append(value)
-        self.size += len(value)
-        if self.size > self.limit:
-            raise self.too_large(node)
-
     def too_large(self, node: Node) -> LimitExceeded:
         """The output has become larger than it may be."""
         self.node = node
