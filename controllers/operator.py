@@ -11,6 +11,8 @@ from prometheus_client import CollectorRegistry
 from controllers.credentials import SourceWaker
 from controllers.externalsecret import watches
 from controllers.externalsecret.extensions import Extensions
+from controllers.externalsecret.generictargets import GENERIC_INDEX, GenericTargets, by_generic_target
+from controllers.externalsecret.manifest import Manifests
 from controllers.externalsecret.names import MANAGED_LABEL, MANAGED_VALUE
 from controllers.externalsecret.reconciler import ExternalSecretReconciler, Settings
 from controllers.externalsecret.render import IGNORED_ANNOTATIONS
@@ -73,6 +75,7 @@ class OperatorOptions:
         ignored_annotations: Annotations of ExternalSecrets that their Secrets do not get; one that ends in `/` is a prefix.
         adopt_existing_secrets: Take over a Secret that no ExternalSecret made, with all its keys, as the original does.
         minimal_finalizers: Put a finalizer only on ExternalSecrets whose deletion has something to do.
+        allow_generic_targets: Whether ExternalSecrets may write objects of other kinds than Secret.
         templates: Delimiters and limits of templates.
         metrics_addr, health_addr: Listen addresses; `0` for none.
         metrics_secure, metrics_auth, metrics_cert_file, metrics_key_file: How metrics are served.
@@ -93,6 +96,7 @@ class OperatorOptions:
     ignored_annotations: tuple[str, ...] = IGNORED_ANNOTATIONS
     adopt_existing_secrets: bool = True
     minimal_finalizers: bool = False
+    allow_generic_targets: bool = False
     templates: TemplateSettings = field(default_factory=TemplateSettings)
     metrics_addr: str = "0"
     health_addr: str = "0"
@@ -236,6 +240,11 @@ class Operator:
         cache.index(SECRET, OWNER_INDEX, created_by_index, view=MANAGED_VIEW)
         cache.index(EXTERNAL_SECRET, watches.TARGET_INDEX, watches.by_target)
         cache.index(EXTERNAL_SECRET, SOURCE_INDEX, by_source)
+        generic = None
+        if options.allow_generic_targets:
+            cache.index(EXTERNAL_SECRET, GENERIC_INDEX, by_generic_target)
+            manifests = Manifests(sources, options.templates)
+            generic = GenericTargets(cache, manager.api, manifests, namespaces=self._namespaces)
         cache.index(EXTERNAL_SECRET, watches.STORE_INDEX, watches.by_store)
         cache.index(EXTERNAL_SECRET, watches.CLUSTER_STORE_INDEX, watches.by_cluster_store)
         writes = OwnWrites()
@@ -247,6 +256,7 @@ class Operator:
             writes=writes,
             extensions=extensions,
             sources=sources,
+            generic=generic,
             settings=Settings(
                 cluster_stores=options.enable_cluster_store_reconciler,
                 watch_namespaces=not options.namespace,
@@ -268,6 +278,8 @@ class Operator:
         watch(secrets, self._waker.secret_changed, watches.secret_matters)
         watch(secrets, sources.secret_changed, watches.source_matters)
         controller.add_source(Func(sources.attach, name="template sources"))
+        if generic is not None:
+            controller.add_source(Func(generic.attach, name="generic targets"))
         watch(InformerSpec(STORE, namespaces=self._namespaces), watches.enqueue_by_store, usable)
         if options.enable_cluster_store_reconciler:
             watch(InformerSpec(CLUSTER_STORE), watches.enqueue_by_store, usable)

@@ -29,7 +29,6 @@ _NO_EFFECT: dict[str, tuple[object, str]] = {
     "enable-push-secret-reconciler": (True, "the PushSecret controller is not in this release"),
     "enable-generator-state": (True, "generators are not in this release"),
     "generator-gc-grace-period": ("2m0s", "generators are not in this release"),
-    "unsafe-allow-generic-targets": (False, "generic targets are not in this release"),
     "enable-http2": (False, "the metrics server speaks HTTP/1.1"),
     "enable-configmaps-caching": (False, "ConfigMaps are read when needed"),
     "enable-secrets-caching": (False, "managed Secrets are cached whole, all others as metadata"),
@@ -95,6 +94,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--minimal-finalizers",
         False,
         "put a finalizer only on ExternalSecrets whose deletion has something to do",
+    )
+
+    add_bool(
+        work,
+        "--unsafe-allow-generic-targets",
+        False,
+        "let ExternalSecrets write objects of other kinds (target.manifest); needs rights on those kinds",
     )
 
     templates = parser.add_argument_group("templates")
@@ -218,6 +224,7 @@ def operator_options(args: argparse.Namespace) -> OperatorOptions:
         enable_flood_gate=args.enable_flood_gate,
         adopt_existing_secrets=args.adopt_existing_secrets,
         minimal_finalizers=args.minimal_finalizers,
+        allow_generic_targets=args.unsafe_allow_generic_targets,
         templates=TemplateSettings(
             args.template_left_delimiter, args.template_right_delimiter, stable=args.stable_templates
         ),

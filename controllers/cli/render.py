@@ -18,6 +18,7 @@ from controllers.cli.manifests import Manifest, ManifestError, load
 from controllers.externalsecret.errors import SyncError
 from controllers.externalsecret.extensions import Extensions
 from controllers.externalsecret.fetch import Fetched, Fetcher
+from controllers.externalsecret.manifest import Manifests
 from controllers.externalsecret.plan import Plan, plan_of
 from controllers.externalsecret.render import Content, decode_data, render_secret
 from controllers.externalsecret.templates import SecretTemplates
@@ -73,11 +74,12 @@ async def run(args: argparse.Namespace) -> int:
     settings = TemplateSettings(args.template_left_delimiter, args.template_right_delimiter)
     others = _Others(manifests, args.namespace)
     extensions = Extensions(templates=SecretTemplates(others, settings))
+    targets = Manifests(others, settings)
     secrets: list[JsonObject] = []
     for source, obj in objects:
         title = f"{source}: {obj['kind']} {obj['metadata']['namespace']}/{obj['metadata']['name']}"
         try:
-            secret = await _secret(obj, extensions, others, data, values)
+            secret = await _secret(obj, extensions, targets, others, data, values)
         except SyncError as error:
             raise ManifestError(f"{title}: {error}") from error
         if isinstance(secret, str):
@@ -118,6 +120,7 @@ def _external_secrets(manifest: Manifest, namespace: str) -> list[tuple[str, Jso
 async def _secret(
     obj: JsonObject,
     extensions: Extensions,
+    manifests: Manifests,
     others: _Others,
     data: Mapping[str, bytes] | None,
     values: Mapping[str, bytes] | None,
@@ -139,6 +142,9 @@ async def _secret(
         return "creationPolicy None: the operator would write no Secret"
     if plan.target.creation == "Merge" and existing is None:
         return f"creationPolicy Merge needs the Secret {plan.target.name} to be there: add its manifest with -f"
+    if plan.manifest is not None:
+        inherited = Content.plain(plan.owner, {}).annotations
+        return await manifests.build(plan, fetched.data, None, inherited)
     if plan.template is None or extensions.templates is None:
         content = Content.plain(plan.owner, fetched.data)
     else:

@@ -1,4 +1,4 @@
-"""Where templates, generators and generic targets plug in.
+"""Where templates and generators plug in.
 
 Each is optional. An ExternalSecret that needs one which is not there gets a condition that says so, before any store is
 asked and with its target untouched.
@@ -69,10 +69,6 @@ class Extensions:
         Raises:
             NotInThisRelease: names the field.
         """
-        if plan.manifest is not None:
-            raise NotInThisRelease(
-                "spec.target.manifest: this release writes Secrets only, generic targets are not in it yet"
-            )
         if self.templates is None and plan.template is not None:
             raise NotInThisRelease("spec.target.template: this release does not render templates yet")
         if self.templates is None and plan.transforms:

@@ -10,21 +10,24 @@ from typing import Final
 
 from controllers.externalsecret.errors import InvalidField, NotInThisRelease
 from controllers.externalsecret.extensions import Extensions
+from controllers.externalsecret.generic import GenericSync
+from controllers.externalsecret.generictargets import GenericTargets, refusal
+from controllers.externalsecret.manifest import gvk_of
 from controllers.externalsecret.names import FINALIZER
 from controllers.externalsecret.plan import Plan, plan_of, store_refs, target_name
 from controllers.externalsecret.render import IGNORED_ANNOTATIONS, Owner
 from controllers.externalsecret.report import EXTERNAL_SECRET, Notices, Reporter
 from controllers.externalsecret.sources import SourceChanges, TemplateSources
-from controllers.externalsecret.status import Outcome, Reason
+from controllers.externalsecret.status import Message, Outcome, Reason
 from controllers.externalsecret.sync import Sync, Tools
 from controllers.externalsecret.target import OwnWrites, Targets, owned_by
 from controllers.metrics import ExternalSecretMetrics
 from controllers.secretstore.access import StoreAccess, StoreUnusable
 from controllers.secretstore.objects import CLUSTER_STORE_KIND
-from eso_core.client import JsonPatch
+from eso_core.client import JsonPatch, Preconditions
 from eso_core.controller import Context, Request, Result
 from eso_core.events import Recorder
-from eso_core.meta import JsonObject, ObjectKey
+from eso_core.meta import GVK, JsonObject, ObjectKey
 from eso_core.meta.errors import Conflict, Invalid, NotFound
 from eso_core.meta.finalizers import add_finalizer_ops, has_finalizer, remove_finalizer_ops
 from eso_core.meta.wellknown import NAMESPACE
@@ -65,6 +68,7 @@ class ExternalSecretReconciler:
         writes: Told of every write to a target.
         extensions: Templates and generators, where there are any.
         sources: Watches what templates read.
+        generic: Writes objects of other kinds; None where that is not allowed.
         settings: Flags.
     """
 
@@ -78,6 +82,7 @@ class ExternalSecretReconciler:
         writes: OwnWrites,
         extensions: Extensions | None = None,
         sources: TemplateSources | None = None,
+        generic: GenericTargets | None = None,
         settings: Settings | None = None,
     ) -> None:
         self._recorder = recorder
@@ -93,6 +98,7 @@ class ExternalSecretReconciler:
             changes=sources.changes if sources is not None else SourceChanges(),
         )
         self._sources = sources
+        self._generic = generic
         self._notices = Notices()
         self._uids: dict[ObjectKey, str] = {}
 
@@ -104,6 +110,8 @@ class ExternalSecretReconciler:
             obj = await ctx.cache.get(EXTERNAL_SECRET, key)
         except NotFound:
             self._forget(key)
+            if self._generic is not None:
+                await self._generic.release(key)
             return None
         self._uids[key] = obj["metadata"].get("uid") or ""
         self._metrics.refine(key, obj["metadata"].get("labels"))
@@ -147,9 +155,18 @@ class ExternalSecretReconciler:
             self._tools.extensions.check(plan)
         except (InvalidField, NotInThisRelease) as error:
             return await self._invalid(report, str(error))
+        refused = refusal(plan.manifest, allowed=self._generic is not None) if plan.manifest is not None else ""
         if self._sources is not None:
             self._sources.ensure_watched(report.obj)
-        return await Sync(self._tools, ctx, report, plan).run()
+        if self._generic is not None:
+            await self._generic.release(plan.key, gvk_of(plan) if plan.manifest and not refused else None)
+        if plan.manifest is None:
+            return await Sync(self._tools, ctx, report, plan).run()
+        if refused or self._generic is None:
+            report.failed(refused)
+            await report.status(Outcome(Reason.ERROR, Message.GENERIC_TARGET))
+            return None
+        return await GenericSync(self._tools, ctx, report, plan, self._generic).run()
 
     def _wants_finalizer(self, obj: JsonObject) -> bool:
         if not self._settings.minimal_finalizers:
@@ -195,6 +212,13 @@ class ExternalSecretReconciler:
                 except Conflict:
                     return _AGAIN
                 report.secret_deleted("deleted managed secret", target_name(obj), "ExternalSecret deleted")
+        elif target.get("deletionPolicy") == "Delete" and not refusal(
+            target["manifest"], allowed=self._generic is not None
+        ):
+            try:
+                await self._delete_generic(ctx, report, target["manifest"])
+            except Conflict:
+                return _AGAIN
         try:
             await ctx.client.patch(EXTERNAL_SECRET, report.key, JsonPatch(remove_finalizer_ops(obj, FINALIZER)))
         except NotFound:
@@ -202,3 +226,18 @@ class ExternalSecretReconciler:
         except (Conflict, Invalid):
             return _AGAIN
         return None
+
+    async def _delete_generic(self, ctx: Context, report: Reporter, manifest: JsonObject) -> None:
+        """Delete the object of another kind that the ExternalSecret owns; whoever else's stays."""
+        gvk = GVK.parse(manifest["apiVersion"], manifest["kind"])
+        key = ObjectKey(report.key.namespace, target_name(report.obj))
+        owner = Owner(report.key.namespace, report.key.name, report.obj["metadata"].get("uid") or "")
+        try:
+            found = await ctx.api.get(gvk, key)
+            if not owned_by(found, owner):
+                return
+            metadata = found["metadata"]
+            await ctx.api.delete(gvk, key, preconditions=Preconditions(metadata["uid"], metadata["resourceVersion"]))
+        except NotFound:
+            return
+        report.event("Normal", "Deleted", f"Deleted {gvk.kind} {key.name}")

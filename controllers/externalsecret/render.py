@@ -37,6 +37,7 @@ __all__ = [
     "is_managed",
     "render_secret",
     "same_secret",
+    "take_ownership",
 ]
 
 IGNORED_ANNOTATIONS: Final = (
@@ -131,13 +132,7 @@ def render_secret(owner: Owner, policy: TargetPolicy, content: Content, existing
         own = owned_fields(secret, field_manager(owner.name))
         taken_over = _fill(secret, data, own, policy, content, existing)
         data = decode_data(secret)
-    _set_ownership(metadata, owner, policy)
-    labels = metadata.setdefault("labels", {})
-    if policy.creation == "Owner":
-        labels[CREATED_BY_LABEL] = owner_label_value(owner.namespace, owner.name)
-    else:
-        labels.pop(CREATED_BY_LABEL, None)
-    labels[MANAGED_LABEL] = MANAGED_VALUE
+    take_ownership(metadata, owner, policy)
     metadata.setdefault("annotations", {})[DATA_HASH_ANNOTATION] = data_hash(data)
     return Rendered(secret, taken_over)
 
@@ -171,6 +166,22 @@ def _fill(
     if keeping or existing is None or written_before:
         return ()
     return tuple(sorted((key for key in foreign if key not in desired), key=str.encode))
+
+
+def take_ownership(metadata: JsonObject, owner: Owner, policy: TargetPolicy) -> None:
+    """Set the owner reference and our labels as the policy says.
+
+    Raises:
+        OwnedByAnother: another ExternalSecret controls the object.
+        NotOwner: policy Owner, and an object of another kind controls it.
+    """
+    _set_ownership(metadata, owner, policy)
+    labels = metadata.setdefault("labels", {})
+    if policy.creation == "Owner":
+        labels[CREATED_BY_LABEL] = owner_label_value(owner.namespace, owner.name)
+    else:
+        labels.pop(CREATED_BY_LABEL, None)
+    labels[MANAGED_LABEL] = MANAGED_VALUE
 
 
 def _set_ownership(metadata: JsonObject, owner: Owner, policy: TargetPolicy) -> None:

@@ -23,6 +23,10 @@ class Reason(StrEnum):
     DELETED = "SecretDeleted"
     MISSING = "SecretMissing"
     PARTIAL = "SecretPartiallySynced"
+    RESOURCE_SYNCED = "ResourceSynced"
+    RESOURCE_ERROR = "ResourceSyncedError"
+    RESOURCE_DELETED = "ResourceDeleted"
+    RESOURCE_MISSING = "ResourceMissing"
 
 
 class Message(StrEnum):
@@ -40,6 +44,10 @@ class Message(StrEnum):
     OWNERSHIP = "failed to take ownership of target secret"
     OTHER_OWNER = "target is owned by another ExternalSecret"
     GENERIC_TARGET = "invalid generic target"
+    GET_RESOURCE = "could not get target resource"
+    DELETE_RESOURCE = "could not delete resource"
+    APPLY_MANIFEST = "could not apply template to manifest"
+    RESOURCE_MISSING = "resource will not be created due to CreationPolicy=Merge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,7 @@ class Outcome:
     @property
     def ready(self) -> bool:
         """Status of the Ready condition."""
-        return self.reason is not Reason.ERROR
+        return self.reason not in (Reason.ERROR, Reason.RESOURCE_ERROR)
 
 
 def next_status(current: JsonObject | None, outcome: Outcome, now: datetime, *, error: str = "") -> JsonObject:
@@ -118,6 +126,6 @@ def absence_expected(status: JsonObject | None) -> bool:
     ready = find_condition((status or {}).get("conditions"), READY)
     if ready is None or ready.get("status") != "True":
         return False
-    if ready.get("reason") in (Reason.MISSING, Reason.DELETED):
+    if ready.get("reason") in (Reason.MISSING, Reason.DELETED, Reason.RESOURCE_MISSING, Reason.RESOURCE_DELETED):
         return True
     return ready.get("message") == Message.RETAINED

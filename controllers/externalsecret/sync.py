@@ -51,9 +51,9 @@ from eso_core.meta.errors import (
 )
 from providers.pool import ClientPool
 
-__all__ = ["PendingStores", "Sync", "Tools"]
+__all__ = ["PENDING_GRACE", "PendingStores", "Sync", "Tools"]
 
-_PENDING_GRACE: Final = 2.0
+PENDING_GRACE: Final = 2.0
 """Seconds that a store which has never been checked is waited for before that counts as a failure."""
 
 _SHORTEST_WAIT: Final = 0.05
@@ -71,7 +71,7 @@ class PendingStores:
 
     def first_look(self, key: ObjectKey, now: float) -> bool:
         """Whether the object's store was found unchecked only just now; `now` is monotonic."""
-        return now - self._since.setdefault(key, now) < _PENDING_GRACE
+        return now - self._since.setdefault(key, now) < PENDING_GRACE
 
     def clear(self, key: ObjectKey) -> None:
         """The store could be used, or the object is gone."""
@@ -113,6 +113,8 @@ class Sync:
         plan: The object, read.
     """
 
+    error_reason = Reason.ERROR
+
     def __init__(self, tools: Tools, ctx: Context, report: Reporter, plan: Plan) -> None:
         self._tools = tools
         self._ctx = ctx
@@ -137,7 +139,7 @@ class Sync:
             return await self._sync(target)
         except FetchFailed as error:
             if error.pending and self._tools.pending.first_look(plan.key, self._ctx.clock.monotonic()):
-                return Result(requeue_after=_PENDING_GRACE)
+                return Result(requeue_after=PENDING_GRACE)
             return await self._fail(Message.PROVIDER, error, retry=error.retryable)
         except (Conflict, AlreadyExists):
             return _AGAIN
@@ -342,13 +344,13 @@ class Sync:
                 message = Message.UPDATE
         self._report.failed(text)
         written = None if isinstance(error, NotAdopted) else self._plan.target.name
-        await self._report.status(Outcome(Reason.ERROR, message, binding=written))
+        await self._report.status(Outcome(self.error_reason, message, binding=written))
         return _wake_in(conflict_retry_after(self._plan.refresh))
 
     async def _fail(self, message: Message, error: Exception, *, retry: bool, text: str = "") -> Result | None:
         """Report a failure; raises it when back-off may heal it, else says when to look again."""
         self._report.failed(text or str(error))
-        await self._report.status(Outcome(Reason.ERROR, message))
+        await self._report.status(Outcome(self.error_reason, message))
         if retry:
             raise error
         return _wake_in(retry_after(self._plan.refresh))

@@ -203,12 +203,13 @@ async def test_another_class_is_left_alone() -> None:
 
 
 async def test_what_this_release_cannot_do_is_said_before_anything_happens() -> None:
-    """A generic target leaves the target and the backend untouched and names its field."""
+    """A generator leaves the target and the backend untouched and names its field."""
     async with running() as cluster:
         await cluster.fake({"k": "1"})
         await cluster.secret("app", {"x": "1"})
-        await cluster.es("app", target={"manifest": {"apiVersion": "v1", "kind": "ConfigMap"}}, data=DATA)
-        message = "spec.target.manifest: this release writes Secrets only, generic targets are not in it yet"
+        generator = {"apiVersion": "generators.external-secrets.io/v1alpha1", "kind": "UUID", "name": "u"}
+        await cluster.es("app", dataFrom=[{"sourceRef": {"generatorRef": generator}}], data=DATA)
+        message = "spec.dataFrom[].sourceRef.generatorRef: generators are not in this release yet"
         await cluster.failed("app", message)
         await cluster.has_event("app", "Warning", "UpdateFailed", message)
         await cluster.quiet()
