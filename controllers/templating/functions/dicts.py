@@ -27,6 +27,7 @@ Dict = dict[bytes, Any]
 @function("dict", "...any", "A dict of keys and values in turn.", group=GROUP,
           example='{{ dict "a" 1 "b" "x" }}', result="map[a:1 b:x]")  # fmt: skip
 def make_dict(*pairs: Value) -> Dict:
+    allocate(200 + 40 * len(pairs))
     made: Dict = {}
     for at in range(0, len(pairs), 2):
         made[to_text(pairs[at])] = pairs[at + 1] if at + 1 < len(pairs) else b""

@@ -59,6 +59,7 @@ class _Seen:
     result="[1 a true]",
 )
 def make_list(*values: Value) -> list[Value]:
+    allocate(64 + 8 * len(values))
     return list(values)
 
 

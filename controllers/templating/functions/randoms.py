@@ -7,7 +7,7 @@ import secrets
 import string
 import uuid
 
-from controllers.templating.budget import allocate
+from controllers.templating.budget import allocate, spend
 from controllers.templating.functions.registry import FunctionError, function
 from controllers.templating.gotemplate.quoting import text as text_of
 
@@ -74,6 +74,11 @@ def uuid4() -> bytes:
 @function("shuffle", "string", "The characters of the text in random order.", group=GROUP,
           example='{{ shuffle "aab" }}', check="[ab]{3}", pure=False)  # fmt: skip
 def shuffle(text: bytes) -> bytes:
+    allocate(len(text))
     characters = list(text_of(text))
-    secrets.SystemRandom().shuffle(characters)
+    for last in range(len(characters) - 1, 0, -1):
+        if last % 64 == 0:
+            spend(64)
+        other = secrets.randbelow(last + 1)
+        characters[last], characters[other] = characters[other], characters[last]
     return "".join(characters).encode()

@@ -65,6 +65,18 @@ def test_values_are_refused_before_they_fill_the_memory(template: str) -> None:
     assert time.process_time() - started < 5
 
 
+def test_many_small_maps_count() -> None:
+    """Dicts that hold each other are all kept."""
+    assert "exceed 1000000 bytes together" in limit(
+        "{{ $l := list }}{{ range 100000 }}{{ $l = dict `a` $l }}{{ end }}", allocated_bytes=1_000_000
+    )
+
+
+def test_shuffling_looks_at_the_clock() -> None:
+    """It takes its time for each character."""
+    assert "longer than 0.05 s" in limit('{{ repeat 8000000 "a" | shuffle }}', seconds=0.05)
+
+
 def test_a_used_up_budget_can_be_told() -> None:
     """The text of the error, which quotes the template, does not count."""
     assert 'executing "tpl" at <1>: the values of the template exceed 100 bytes together' in limit(
