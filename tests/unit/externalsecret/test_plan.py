@@ -145,7 +145,6 @@ def test_the_target_is_named_after_the_object_unless_it_has_a_name() -> None:
 @pytest.mark.parametrize(
     "spec",
     [
-        {"target": {"manifest": {"apiVersion": "v1", "kind": "ConfigMap"}}},
         {"target": {"template": {"data": {}}}},
         {"dataFrom": [{"extract": {"key": "k"}, "rewrite": [{"transform": {"template": "x"}}]}]},
         {"dataFrom": [{"sourceRef": {"generatorRef": {"kind": "UUID", "name": "g"}}}]},
