@@ -28,7 +28,6 @@ from providers.interface import (
     Validation,
     ValidationState,
 )
-from providers.keynames import convert_names
 from providers.spec import ProviderSpec
 
 __all__ = ["FakeClient", "FakeProvider", "entries_of"]
@@ -122,9 +121,7 @@ class FakeClient(DocumentClient[bytes]):
             known = newest.get(entry.key)
             if matches(entry.key) and (known is None or known.version.encode() < entry.version.encode()):
                 newest[entry.key] = entry
-        # The original's fake backend converts on its own, so that rewriting sees converted keys; no other consumer does.
-        found = {key: entry.value for key, entry in sorted(newest.items())}
-        return convert_names(find.conversion_strategy, found)
+        return {key: entry.value for key, entry in sorted(newest.items())}
 
     async def push_secret(self, values: Mapping[str, bytes], data: PushData) -> None:
         if data.remote_key in self._own:

@@ -81,12 +81,12 @@ async def test_extract_keeps_the_text_of_members(pool: Any, store_of: Any) -> No
         assert not caught.value.retryable
 
 
-async def test_find_takes_the_greatest_version_and_converts_names(pool: Any, store_of: Any) -> None:
-    """Rewrite rules see converted names; tags and path do not count beside a name."""
+async def test_find_takes_the_greatest_version_and_leaves_names_as_they_are(pool: Any, store_of: Any) -> None:
+    """Rewrite rules see the slashes; tags and path do not count beside a name."""
     async with pool.client(fake(store_of), "ns") as client:
         assert await client.get_all_secrets(Find(name_regexp="^(pin|path/.*)$", path="x", tags={"a": "b"})) == {
             "pin": b"2222",
-            "path_to_user": b"u",
+            "path/to/user": b"u",
         }
         assert await client.get_all_secrets(Find(name_regexp="submarine")) == {}
         with pytest.raises(NotSupported, match=r"^unsupported find operator: tags given"):
