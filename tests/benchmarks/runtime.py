@@ -1,6 +1,6 @@
 """What the runtime costs: queue cycle, cache reads, watch events, reconcile overhead, memory of a large cache.
 
-Run as a script: `python tests/benchmarks/runtime.py [name ...]`. It prints one line per figure with its budget. Figures are
+Run as a script: `python tests/benchmarks/runtime.py [name ...]`. It prints one line per figure with its budget and the ratio to it. Figures are
 CPU time of this process; other load on the machine makes them worse, never better.
 """
 
@@ -117,7 +117,7 @@ class Feed:
 
 def report(name: str, value: float, unit: str, budget: float) -> None:
     mark = "ok " if value <= budget else "BAD"
-    print(f"{mark} {name:<46} {value:9.2f} {unit:<4} (budget {budget:g})")
+    print(f"{mark} {name:<46} {value:9.2f} {unit:<4} (budget {budget:g}, ratio {value / budget:.2f})")
 
 
 async def queue_cycle() -> None:
