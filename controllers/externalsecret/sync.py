@@ -28,7 +28,8 @@ from controllers.externalsecret.errors import (
 )
 from controllers.externalsecret.extensions import Extensions
 from controllers.externalsecret.fetch import Fetched, Fetcher
-from controllers.externalsecret.plan import Plan
+from controllers.externalsecret.loops import find_echo
+from controllers.externalsecret.plan import FindEntry, Plan
 from controllers.externalsecret.render import Content, decode_data, foreign_controller, is_intact, render_secret
 from controllers.externalsecret.report import Reporter
 from controllers.externalsecret.sources import SourceChanges
@@ -230,6 +231,8 @@ class Sync:
     async def _apply(self, fetched: Fetched, existing: JsonObject | None) -> Result | None:
         plan, report = self._plan, self._report
         name = plan.target.name
+        if existing is not None and self._goes_in_circles(fetched, existing):
+            return await self._succeed(Reason.SYNCED, Message.SYNCED)
         try:
             content = await self._content(fetched, existing)
             rendered = render_secret(plan.owner, plan.target, content, existing)
@@ -271,6 +274,25 @@ class Sync:
                 f"secret {name} was taken over: it no longer has the keys {', '.join(rendered.taken_over)}",
             )
         return await self._succeed(Reason.SYNCED, Message.SYNCED, binding=name)
+
+    def _goes_in_circles(self, fetched: Fetched, existing: JsonObject) -> bool:
+        """Whether what was found was made of the target, which then stays as it is; the target itself is left out."""
+        if not any(isinstance(entry, FindEntry) for entry in self._plan.entries):
+            return False
+        echo = find_echo(fetched.data, decode_data(existing), self._plan.target.name)
+        advice = "find by a name or tags that the targets of ExternalSecrets do not have"
+        if echo.own:
+            found = ", ".join(echo.own)
+            self._report.notice(
+                "Warning", "OwnOutputFound", f"find matches the target itself ({found}), left out: {advice}"
+            )
+            for key in echo.own:
+                del fetched.data[key]
+        if echo.passed_on:
+            found = ", ".join(echo.passed_on)
+            text = f"find matches Secrets that hold a copy of the target ({found}), which is left as it is: {advice}"
+            self._report.notice("Warning", "OwnOutputFound", text)
+        return bool(echo.passed_on)
 
     async def _content(self, fetched: Fetched, existing: JsonObject | None) -> Content:
         plan, extensions = self._plan, self._tools.extensions
