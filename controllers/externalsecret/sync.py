@@ -60,6 +60,9 @@ PENDING_GRACE: Final = 2.0
 _SHORTEST_WAIT: Final = 0.05
 """Seconds; an interval of a nanosecond must not keep a worker busy."""
 
+_MESSAGE_LIMIT: Final = 32_768
+"""Characters of a condition's message that the API allows."""
+
 _AGAIN: Final = Result(requeue=True)
 _DONE: Final = Result()
 
@@ -371,8 +374,13 @@ class Sync:
 
     async def _fail(self, message: Message, error: Exception, *, retry: bool, text: str = "") -> Result | None:
         """Report a failure; raises it when back-off may heal it, else says when to look again."""
-        self._report.failed(text or str(error))
-        await self._report.status(Outcome(self.error_reason, message))
+        detail = text or str(error)
+        self._report.failed(detail)
+        shown = str(message)
+        if isinstance(error, TemplateFailed):
+            # Whoever writes a template looks at the condition: key, place and what there is belong there.
+            shown = f"{message}: {detail}"[:_MESSAGE_LIMIT]
+        await self._report.status(Outcome(self.error_reason, shown))
         if retry:
             raise error
         return _wake_in(retry_after(self._plan.refresh))

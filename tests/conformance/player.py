@@ -61,6 +61,7 @@ STATUS_FIELDS = {
     "PushSecret": {"syncedResourceVersion", "syncedPushSecrets", "conditions"},
     "ClusterPushSecret": {"pushSecretName", "failedNamespaces", "provisionedNamespaces", "conditions"},
 }
+CAUSE_ADDED = ("could not update secret: ", "could not apply template to manifest: ")
 CONDITIONS = {"Ready", "Deleted", "PartiallyReady", "NotReady"}
 
 #: Seconds without a change that count as settled; the operator and the server share this process, so little is enough.
@@ -238,7 +239,7 @@ class Player:
         for condition in conditions:
             for name in ("lastTransitionTime", "lastUpdateTime", "observedGeneration"):
                 condition.pop(name, None)
-            if obj["kind"] in STORES:
+            if obj["kind"] in STORES or condition.get("message", "").startswith(CAUSE_ADDED):
                 # The recorded wording, without the cause that we add to it.
                 condition["message"] = condition["message"].partition(": ")[0]
         status["conditions"] = sorted(conditions, key=lambda entry: str(entry.get("type", "")))

@@ -147,6 +147,7 @@ async def test_b028_a_missing_key_writes_nothing_and_says_what_there_is() -> Non
             "(the template has the keys a)"
         )
         assert await whole_error(cluster, "app") == text
+        assert (await cluster.ready("app"))["message"] == f"could not update secret: {text}"
         assert await cluster.data("app") == {"x": "1"}
 
 

@@ -232,11 +232,13 @@ class Cluster:
         await self.eventually(check, within=within)
 
     async def failed(self, name: str, message: str, *, namespace: str = "t", within: float = 10.0) -> None:
-        """Wait until the ExternalSecret says Ready=False with this message."""
+        """Wait until the ExternalSecret says Ready=False with this message, or with this one and a cause behind it."""
 
         async def check() -> None:
             condition = await self.ready(name, namespace=namespace)
-            assert (condition["status"], condition["message"]) == ("False", message), condition
+            said = condition["message"]
+            assert condition["status"] == "False", condition
+            assert said == message or said.startswith(f"{message}: "), condition
 
         await self.eventually(check, within=within)
 
