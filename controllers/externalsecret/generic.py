@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from controllers.externalsecret.decide import follows_sources, should_refresh
-from controllers.externalsecret.errors import FetchFailed, SyncError, TargetRefused, TemplateFailed
+from controllers.externalsecret.errors import SyncError, TargetRefused, TemplateFailed
 from controllers.externalsecret.generictargets import GenericTargets
 from controllers.externalsecret.manifest import gvk_of, intact
 from controllers.externalsecret.names import DATA_HASH_ANNOTATION, field_manager
 from controllers.externalsecret.plan import Plan
 from controllers.externalsecret.render import Content
 from controllers.externalsecret.report import Reporter
-from controllers.externalsecret.status import Message, Reason, absence_expected
-from controllers.externalsecret.sync import PENDING_GRACE, Sync, Tools
+from controllers.externalsecret.status import Message, Reason
+from controllers.externalsecret.sync import Sync, Tools
 from controllers.externalsecret.target import owned_by
 from controllers.templating.redaction import redacted
 from eso_core.client import Preconditions
@@ -55,17 +54,11 @@ class GenericSync(Sync):
             live = await self._read()
         except EsoCoreError as error:
             return await self._fail(Message.GET_RESOURCE, error, retry=True)
-        if not self._is_due(live):
+        settled = self._generic.settled(self._gvk, plan.target_key)
+        if not self._due(live is not None, lambda: live is not None and intact(live, settled)):
             self._note_unapplied_spec()
             return self._later()
-        try:
-            return await self._sync_object(live)
-        except FetchFailed as error:
-            if error.pending and self._tools.pending.first_look(plan.key, self._ctx.clock.monotonic()):
-                return Result(requeue_after=PENDING_GRACE)
-            return await self._fail(Message.PROVIDER, error, retry=error.retryable)
-        except (Conflict, AlreadyExists):
-            return _AGAIN
+        return await self._guarded(self._sync_object(live))
 
     async def _read(self) -> JsonObject | None:
         if self._plan.target.creation == "None":
@@ -77,18 +70,6 @@ class GenericSync(Sync):
                 return None
             raise error
         return found
-
-    def _is_due(self, live: JsonObject | None) -> bool:
-        plan = self._plan
-        if should_refresh(plan.refresh, self._start):
-            return True
-        if self._tools.changes.pending(plan.key) and follows_sources(plan.refresh):
-            return True
-        if plan.target.creation in ("Orphan", "None"):
-            return False
-        if live is None:
-            return not absence_expected(self._report.obj.get("status"))
-        return not intact(live, self._generic.settled(self._gvk, plan.target_key))
 
     async def _sync_object(self, live: JsonObject | None) -> Result | None:
         plan = self._plan

@@ -6,8 +6,9 @@ the back-off of the queue, and one that only a change can heal is tried again at
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from controllers.externalsecret.decide import (
     conflict_retry_after,
@@ -133,16 +134,20 @@ class Sync:
         """Sync the object if it is due; returns when to look again, and raises what back-off may heal."""
         plan = self._plan
         target = await self._targets.find(plan.target_key)
-        if not self._due(target):
+        if not self._due(target.exists, lambda: is_intact(target.secret)):
             self._note_unapplied_spec()
             if was_refused(self._report.obj.get("status")):
                 # The edit that could not be read is gone, and the Secret is as it was before it.
                 await self._report.status(Outcome(Reason.SYNCED, Message.SYNCED))
             return self._later()
+        return await self._guarded(self._sync(target))
+
+    async def _guarded(self, work: Coroutine[Any, Any, Result | None]) -> Result | None:
+        """Do the work of a pass; what can go wrong anywhere in it is told here."""
         try:
-            return await self._sync(target)
+            return await work
         except FetchFailed as error:
-            if error.pending and self._tools.pending.first_look(plan.key, self._ctx.clock.monotonic()):
+            if error.pending and self._tools.pending.first_look(self._plan.key, self._ctx.clock.monotonic()):
                 return Result(requeue_after=PENDING_GRACE)
             return await self._fail(Message.PROVIDER, error, retry=error.retryable)
         except (Conflict, AlreadyExists):
@@ -152,7 +157,8 @@ class Sync:
                 return None
             return await self._fail(Message.UPDATE, error, retry=True)
 
-    def _due(self, target: Target) -> bool:
+    def _due(self, exists: bool, intact: Callable[[], bool]) -> bool:
+        """Whether there is anything to do: the refresh decision, changed sources, or a target that is not as it was left."""
         plan = self._plan
         if should_refresh(plan.refresh, self._start):
             return True
@@ -160,9 +166,9 @@ class Sync:
             return True
         if plan.target.creation in ("Orphan", "None"):
             return False
-        if not target.exists:
+        if not exists:
             return not absence_expected(self._report.obj.get("status"))
-        return not is_intact(target.secret)
+        return not intact()
 
     def _note_unapplied_spec(self) -> None:
         refresh = self._plan.refresh

@@ -4,6 +4,7 @@
 
     connect    from a store to a client of its cluster
     documents  picking values out of a Secret         (pure)
+    requests   counted, with failures in the classes of providers
     client     reading, finding, checking access
     writing    pushing and deleting
     metadata   what a PushSecret says for this backend (pure)

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import orjson
 
 from eso_core.client import Client
-from eso_core.meta import JsonObject, LabelSelector, ObjectKey
+from eso_core.meta import JsonObject, LabelSelector
 from eso_core.meta.errors import (
-    ApiError,
-    EsoCoreError,
-    Forbidden,
     NotFound,
     SelectorError,
-    TransportError,
-    Unauthorized,
 )
 from eso_core.meta.wellknown import SECRET
-from providers.errors import AccessDenied, ErrorKind, InvalidSpec, NotSupported, ProviderError, Unavailable
+from providers.errors import AccessDenied, InvalidSpec, NotSupported, ProviderError
 from providers.find import name_matcher
 from providers.interface import (
     DocumentClient,
@@ -32,62 +27,12 @@ from providers.interface import (
     ValidationState,
 )
 from providers.kubernetes.documents import Document, data_of, data_text, select, select_map
+from providers.kubernetes.requests import Requests, translated
 from providers.kubernetes.writing import Writer
 
 __all__ = ["KubernetesClient", "UnboundClient"]
 
-T = TypeVar("T")
-
-PROVIDER = "Kubernetes"  # metrics label
 _REVIEWS = "/apis/authorization.k8s.io/v1"
-
-
-class Requests:
-    """Requests to the cluster, counted, with their failures as errors of providers.
-
-    Args:
-        cluster: Client with the store's credentials; is closed with this.
-        calls: Counts.
-    """
-
-    def __init__(self, cluster: Client, calls: ProviderCalls) -> None:
-        self.cluster = cluster
-        self._calls = calls
-
-    async def counted(self, call: str, send: Callable[[], Awaitable[T]]) -> T:
-        """The answer of one request.
-
-        Raises:
-            NotFound: The object is not there.
-            ProviderError: Any other failure.
-        """
-        try:
-            answer = await send()
-        except EsoCoreError as exc:
-            self._calls.observe(PROVIDER, call, exc)
-            if isinstance(exc, NotFound):
-                raise
-            raise translated(exc) from exc
-        self._calls.observe(PROVIDER, call, None)
-        return answer
-
-    async def secret(self, namespace: str, name: str) -> JsonObject | None:
-        """A Secret, None when there is none."""
-        try:
-            return await self.counted("GetSecret", lambda: self.cluster.get(SECRET, ObjectKey(namespace, name)))
-        except NotFound:
-            return None
-
-
-def translated(exc: EsoCoreError) -> ProviderError:
-    """A failure of the cluster in the classes of this package."""
-    if isinstance(exc, Forbidden | Unauthorized):
-        return AccessDenied(str(exc))
-    if isinstance(exc, TransportError):
-        return Unavailable(str(exc))
-    if isinstance(exc, ApiError) and (exc.code >= 500 or exc.code in (409, 429)):
-        return Unavailable(str(exc))
-    return ProviderError(str(exc), kind=ErrorKind.SPEC)
 
 
 class KubernetesClient(DocumentClient[Document]):
@@ -119,7 +64,7 @@ class KubernetesClient(DocumentClient[Document]):
 
     async def get_all_secrets(self, find: Find) -> dict[str, bytes]:
         selector = ""
-        matches: Callable[[str], bool] = lambda _: True  # noqa: E731
+        matches: Callable[[str], bool] | None = None
         if find.tags:
             selector = _selector(find.tags)
         elif find.name_regexp is not None:
@@ -136,7 +81,7 @@ class KubernetesClient(DocumentClient[Document]):
         found: dict[str, bytes] = {}
         for secret in listed.items:
             name = secret["metadata"]["name"]
-            if matches(name):
+            if matches is None or matches(name):
                 found[name] = data_text(data_of(secret))
         return found
 
@@ -166,20 +111,19 @@ class KubernetesClient(DocumentClient[Document]):
         return Validation()
 
     async def _rules_allow(self) -> bool:
-        answer = await self._review("selfsubjectrulesreviews", {"namespace": self._namespace})
+        answer = await self._review("SelfSubjectRulesReview", {"namespace": self._namespace})
         return any(_covers(rule) for rule in (answer.get("status") or {}).get("resourceRules") or ())
 
     async def _access_allows(self) -> bool:
         """Some API servers give incomplete rules, so the second question decides."""
         attributes = {"namespace": self._namespace, "verb": "get", "resource": "secrets"}
-        answer = await self._review("selfsubjectaccessreviews", {"resourceAttributes": attributes})
+        answer = await self._review("SelfSubjectAccessReview", {"resourceAttributes": attributes})
         return bool((answer.get("status") or {}).get("allowed"))
 
-    async def _review(self, resource: str, spec: JsonObject) -> JsonObject:
-        kind = {"selfsubjectrulesreviews": "SelfSubjectRulesReview"}.get(resource, "SelfSubjectAccessReview")
+    async def _review(self, kind: str, spec: JsonObject) -> JsonObject:
         body = orjson.dumps({"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec})
         raw = await self._requests.counted(
-            f"Create{kind}", lambda: self._cluster.raw("POST", f"{_REVIEWS}/{resource}", body=body)
+            f"Create{kind}", lambda: self._cluster.raw("POST", f"{_REVIEWS}/{kind.lower()}s", body=body)
         )
         answer: JsonObject = orjson.loads(raw)
         return answer

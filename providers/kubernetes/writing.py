@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from eso_core.client import Preconditions
 from eso_core.meta import JsonObject, ObjectKey
@@ -14,9 +13,7 @@ from providers.errors import InvalidData, ProviderError
 from providers.interface import PushData, RemoteRef
 from providers.kubernetes.documents import data_text
 from providers.kubernetes.metadata import PushMetadata, merged, parse
-
-if TYPE_CHECKING:
-    from providers.kubernetes.client import Requests
+from providers.kubernetes.requests import Requests
 
 __all__ = ["Writer"]
 

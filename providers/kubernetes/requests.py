@@ -1,0 +1,67 @@
+"""Requests to the cluster of a store: counted, with their failures in the classes of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from eso_core.client import Client
+from eso_core.meta import JsonObject, ObjectKey
+from eso_core.meta.errors import ApiError, EsoCoreError, Forbidden, NotFound, TransportError, Unauthorized
+from eso_core.meta.wellknown import SECRET
+from providers.errors import AccessDenied, ErrorKind, ProviderError, Unavailable
+from providers.interface import ProviderCalls
+
+__all__ = ["Requests", "translated"]
+
+T = TypeVar("T")
+
+PROVIDER = "Kubernetes"  # metrics label
+
+
+class Requests:
+    """Requests to the cluster, counted, with their failures as errors of providers.
+
+    Args:
+        cluster: Client with the store's credentials; is closed with this.
+        calls: Counts.
+    """
+
+    def __init__(self, cluster: Client, calls: ProviderCalls) -> None:
+        self.cluster = cluster
+        self._calls = calls
+
+    async def counted(self, call: str, send: Callable[[], Awaitable[T]]) -> T:
+        """The answer of one request.
+
+        Raises:
+            NotFound: The object is not there.
+            ProviderError: Any other failure.
+        """
+        try:
+            answer = await send()
+        except EsoCoreError as exc:
+            self._calls.observe(PROVIDER, call, exc)
+            if isinstance(exc, NotFound):
+                raise
+            raise translated(exc) from exc
+        self._calls.observe(PROVIDER, call, None)
+        return answer
+
+    async def secret(self, namespace: str, name: str) -> JsonObject | None:
+        """A Secret, None when there is none."""
+        try:
+            return await self.counted("GetSecret", lambda: self.cluster.get(SECRET, ObjectKey(namespace, name)))
+        except NotFound:
+            return None
+
+
+def translated(exc: EsoCoreError) -> ProviderError:
+    """A failure of the cluster in the classes of this package."""
+    if isinstance(exc, Forbidden | Unauthorized):
+        return AccessDenied(str(exc))
+    if isinstance(exc, TransportError):
+        return Unavailable(str(exc))
+    if isinstance(exc, ApiError) and (exc.code >= 500 or exc.code in (409, 429)):
+        return Unavailable(str(exc))
+    return ProviderError(str(exc), kind=ErrorKind.SPEC)
