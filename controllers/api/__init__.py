@@ -7,6 +7,7 @@ is needed.
 from controllers.api.definitions import all_crds
 from controllers.api.externalsecret import ExternalSecret, ExternalSecretSpec
 from controllers.api.externalsecret_v1beta1 import ExternalSecretV1Beta1
+from controllers.api.pushsecret import PushSecret, PushSecretSpec
 from controllers.api.secretstore import (
     ClusterSecretStore,
     ClusterSecretStoreV1Beta1,
@@ -24,6 +25,8 @@ __all__ = [
     "ExternalSecret",
     "ExternalSecretSpec",
     "ExternalSecretV1Beta1",
+    "PushSecret",
+    "PushSecretSpec",
     "SecretStore",
     "SecretStoreSpec",
     "SecretStoreV1Beta1",

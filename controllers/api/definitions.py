@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from controllers.api.externalsecret import ExternalSecret
 from controllers.api.externalsecret_v1beta1 import ExternalSecretV1Beta1
+from controllers.api.pushsecret import PushSecret
 from controllers.api.secretstore import ClusterSecretStore, ClusterSecretStoreV1Beta1, SecretStore, SecretStoreV1Beta1
 from eso_core.meta import JsonObject
 from eso_core.model import Resource, crd_for
@@ -16,6 +17,7 @@ _LABELS = {"external-secrets.io/component": "controller"}
 _KINDS: tuple[tuple[type[Resource], ...], ...] = (
     (ClusterSecretStore, ClusterSecretStoreV1Beta1),
     (ExternalSecret, ExternalSecretV1Beta1),
+    (PushSecret,),
     (SecretStore, SecretStoreV1Beta1),
 )
 

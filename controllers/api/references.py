@@ -9,7 +9,15 @@ from pydantic import Field
 from eso_core.model import Model, Schema
 from providers.spec import ObjectName
 
-__all__ = ["GENERATOR_KINDS", "Condition", "GeneratorRef", "SourceRef", "StoreRef"]
+__all__ = [
+    "GENERATOR_KINDS",
+    "Condition",
+    "GeneratorRef",
+    "LabelSelector",
+    "LabelSelectorRequirement",
+    "SourceRef",
+    "StoreRef",
+]
 
 GENERATOR_KINDS = (
     "ACRAccessToken",
@@ -31,6 +39,27 @@ GENERATOR_KINDS = (
     "Grafana",
     "MFA",
 )
+
+
+class LabelSelectorRequirement(Model):
+    """One requirement on a label."""
+
+    key: str = Field(description="Label.")
+    operator: str = Field(description="In, NotIn, Exists or DoesNotExist.")
+    values: Annotated[list[str] | None, Schema(list_type="atomic")] = Field(
+        None, description="Values for In and NotIn."
+    )
+
+
+class LabelSelector(Model):
+    """Selection by labels; an empty one selects everything."""
+
+    __schema__ = Schema(map_type="atomic")
+
+    match_labels: dict[str, str] | None = Field(None, description="Labels with these values.")
+    match_expressions: Annotated[list[LabelSelectorRequirement] | None, Schema(list_type="atomic")] = Field(
+        None, description="Requirements, all of which must hold."
+    )
 
 
 class StoreRef(Model):

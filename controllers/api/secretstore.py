@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from controllers.api.backends import provider_schema, provider_schema_v1beta1
-from controllers.api.references import Condition
+from controllers.api.references import Condition, LabelSelector
 from eso_core.model import Model, PrinterColumn, Resource, Schema
 from providers.spec import NamespaceName
 
@@ -28,31 +28,10 @@ __all__ = [
 _DEPRECATED = "external-secrets.io/v1beta1 {} is deprecated; use external-secrets.io/v1"
 
 
-class LabelSelectorRequirement(Model):
-    """One requirement on a label."""
-
-    key: str = Field(description="Label.")
-    operator: str = Field(description="In, NotIn, Exists or DoesNotExist.")
-    values: Annotated[list[str] | None, Schema(list_type="atomic")] = Field(
-        None, description="Values for In and NotIn."
-    )
-
-
-class NamespaceSelector(Model):
-    """Selection by labels; an empty one selects everything."""
-
-    __schema__ = Schema(map_type="atomic")
-
-    match_labels: dict[str, str] | None = Field(None, description="Labels with these values.")
-    match_expressions: Annotated[list[LabelSelectorRequirement] | None, Schema(list_type="atomic")] = Field(
-        None, description="Requirements, all of which must hold."
-    )
-
-
 class NamespaceCondition(Model):
     """Namespaces that may use a ClusterSecretStore: those that match any of the fields."""
 
-    namespace_selector: NamespaceSelector | None = Field(None, description="By labels of the namespace.")
+    namespace_selector: LabelSelector | None = Field(None, description="By labels of the namespace.")
     namespaces: list[NamespaceName] | None = Field(None, description="By name.")
     namespace_regexes: list[str] | None = Field(
         None, description="By regular expression (RE2), found anywhere in the name."
