@@ -65,6 +65,8 @@ def field_manager(name: str) -> str:
 
 def sync_version(generation: int, labels: Mapping[str, str] | None, annotations: Mapping[str, str] | None) -> str:
     """What `status.syncedResourceVersion` holds after a sync of an object with this generation and metadata."""
+    if not labels and not annotations:
+        return f"{generation}-{_PLAIN}"
     meta = f"{{annotations:{text_form(annotations or {})} labels:{text_form(labels or {})}}}"
     return f"{generation}-{digest(meta)}"
 
@@ -89,7 +91,7 @@ def text_form(value: object) -> str:
     if isinstance(value, float):
         return _float_text(value)
     if isinstance(value, Mapping):
-        items = sorted(value.items(), key=_key_bytes)
+        items = sorted(value.items(), key=_key_bytes) if len(value) > 1 else value.items()
         return f"map[{' '.join(f'{key}:{text_form(item)}' for key, item in items)}]"
     if isinstance(value, Sequence):
         return f"[{' '.join(text_form(item) for item in value)}]"
@@ -124,3 +126,7 @@ def _float_text(value: float) -> str:
     if point >= len(digits):
         return sign + digits + "0" * (point - len(digits))
     return f"{sign}{digits[:point]}.{digits[point:]}"
+
+
+_PLAIN: Final = digest("{annotations:map[] labels:map[]}")
+"""What `sync_version` makes of an object without labels and annotations, which most are."""

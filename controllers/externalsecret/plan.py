@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import NamedTuple
 
 from controllers.externalsecret.decide import DEFAULT_INTERVAL, RefreshFacts
@@ -163,9 +164,9 @@ class GeneratorEntry:
 Entry = DataEntry | ExtractEntry | FindEntry | GeneratorEntry
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
-    """One ExternalSecret, read.
+    """One ExternalSecret, read. What only a sync needs is read when it is asked for: most looks at an object find nothing to do.
 
     Attributes:
         owner: What the target inherits from it.
@@ -175,9 +176,7 @@ class Plan:
         template: `spec.target.template` as it is in the object, None without one.
         manifest: `spec.target.manifest` as it is in the object, None for a Secret.
         refresh: What the refresh decision rests on.
-        entries: All entries in the order in which later ones win.
-        stores: Stores that the object names, for the controller class; each once.
-        default_store: `spec.secretStoreRef`, None without a name.
+        spec: `spec` as it is in the object.
     """
 
     owner: Owner
@@ -187,10 +186,26 @@ class Plan:
     template: JsonObject | None
     manifest: JsonObject | None
     refresh: RefreshFacts
-    entries: tuple[Entry, ...]
-    stores: tuple[StoreRef, ...]
-    default_store: StoreRef | None
-    generators: tuple[GeneratorRef, ...] = field(default=())
+    spec: JsonObject = field(repr=False, compare=False)
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """All entries in the order in which later ones win."""
+        default = _store_ref(self.spec.get("secretStoreRef"))
+        return (
+            *_from_entries(self.spec.get("dataFrom") or (), default),
+            *_data_entries(self.spec.get("data") or (), default),
+        )
+
+    @property
+    def stores(self) -> tuple[StoreRef, ...]:
+        """Stores that the object names, for the controller class; each once."""
+        return tuple(dict.fromkeys(_store_refs_of(self.spec)))
+
+    @property
+    def generators(self) -> tuple[GeneratorRef, ...]:
+        """Generators that the object names, each once."""
+        return tuple(dict.fromkeys(entry.ref for entry in self.entries if isinstance(entry, GeneratorEntry)))
 
     @property
     def key(self) -> ObjectKey:
@@ -220,11 +235,6 @@ def plan_of(obj: JsonObject) -> Plan:
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     owner = Owner(metadata["namespace"], metadata["name"], metadata.get("uid") or "", labels, annotations)
     generation = int(metadata.get("generation") or 0)
-    default_store = _store_ref(spec.get("secretStoreRef"))
-    entries = (
-        *_from_entries(spec.get("dataFrom") or (), default_store),
-        *_data_entries(spec.get("data") or (), default_store),
-    )
     return Plan(
         owner=owner,
         generation=generation,
@@ -237,10 +247,7 @@ def plan_of(obj: JsonObject) -> Plan:
         template=target.get("template"),
         manifest=target.get("manifest"),
         refresh=_refresh_facts(obj, spec, generation, owner),
-        entries=entries,
-        stores=tuple(dict.fromkeys(store_refs(obj))),
-        default_store=default_store,
-        generators=tuple(dict.fromkeys(entry.ref for entry in entries if isinstance(entry, GeneratorEntry))),
+        spec=spec,
     )
 
 
@@ -253,14 +260,16 @@ def target_name(obj: JsonObject) -> str:
 
 def store_refs(obj: JsonObject) -> Iterator[StoreRef]:
     """Every store that an ExternalSecret names, in the order in which the spec does."""
-    spec = obj.get("spec") or {}
-    candidates = [spec.get("secretStoreRef")]
-    for entry in (*(spec.get("data") or ()), *(spec.get("dataFrom") or ())):
-        candidates.append((entry.get("sourceRef") or {}).get("storeRef"))
-    for candidate in candidates:
-        ref = _store_ref(candidate)
-        if ref is not None:
-            yield ref
+    return _store_refs_of(obj.get("spec") or {})
+
+
+def _store_refs_of(spec: JsonObject) -> Iterator[StoreRef]:
+    if (ref := _store_ref(spec.get("secretStoreRef"))) is not None:
+        yield ref
+    for entries in (spec.get("data"), spec.get("dataFrom")):
+        for entry in entries or ():
+            if (source := entry.get("sourceRef")) and (ref := _store_ref(source.get("storeRef"))) is not None:
+                yield ref
 
 
 def _store_ref(value: JsonObject | None) -> StoreRef | None:

@@ -49,8 +49,10 @@ def by_source(meta: Any, obj: JsonObject) -> Iterable[str]:
 
     An object that reads its own target would wake itself with every write.
     """
-    metadata = obj["metadata"]
     target = (obj.get("spec") or {}).get("target") or {}
+    if not target.get("template"):
+        return ()
+    metadata = obj["metadata"]
     own = ("Secret", target.get("name") or metadata["name"])
     return {f"{kind}/{metadata.get('namespace', '')}/{name}" for kind, name in source_refs(obj) if (kind, name) != own}
 

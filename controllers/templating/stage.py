@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from controllers import templating
 from controllers.templating.budget import Budget
-from controllers.templating.engine import compile, render, render_async
 from controllers.templating.functions import stable
 from controllers.templating.gotemplate.errors import ParseError, TemplateError
 from controllers.templating.gotemplate.yamldoc import YamlError, text_map
@@ -192,7 +192,7 @@ class Stage:
         name = key if scope == VALUES else _as_name(text)
         try:
             with stable.previous(self._kept(text, name, key if scope == VALUES else None, target)):
-                return await render_async(
+                return await templating.render_async(
                     text, self._data, name=name, left=settings.left, right=settings.right, budget=settings.budget
                 )
         except TemplateError as error:
@@ -224,7 +224,10 @@ class Stage:
             return None
         settings = self._settings
         # Most templates have nothing to keep, and looking through old values takes longer than they do.
-        if len(text) <= _SHORT_TEXT and compile(text, name=name, left=settings.left, right=settings.right).pure:
+        if (
+            len(text) <= _SHORT_TEXT
+            and templating.compile(text, name=name, left=settings.left, right=settings.right).pure
+        ):
             return None
         return self._previous if key is None else {key: self._previous[key]}
 
@@ -241,7 +244,7 @@ def transform(template: str, key: str, budget: Budget) -> str:
     Raises:
         TemplateError: it cannot be parsed or rendered.
     """
-    made = render(template, {"value": key.encode()}, missing_keys="no value", budget=budget)
+    made = templating.render(template, {"value": key.encode()}, missing_keys="no value", budget=budget)
     return made.decode("utf-8", "replace")
 
 

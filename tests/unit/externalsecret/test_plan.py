@@ -34,7 +34,7 @@ def test_defaults_of_an_almost_empty_object() -> None:
     assert plan.target.name == "app" and plan.target.creation == "Owner" and not plan.target.immutable
     assert plan.deletion_policy == "Retain"
     assert plan.refresh.interval == 3600.0 and plan.refresh.policy == "" and plan.refresh.windows is None
-    assert plan.entries == () and plan.stores == () and plan.default_store is None
+    assert plan.entries == () and plan.stores == ()
     assert plan.refresh.current.startswith("3-")
 
 
