@@ -21,10 +21,12 @@ from providers.keynames import convert_names, is_kept
 __all__ = [
     "Collision",
     "KeyTransform",
+    "PatternError",
     "RegexpRule",
     "RewriteRule",
     "Rewritten",
     "TransformRule",
+    "compile_pattern",
     "convert_keys",
     "expand_replacement",
     "replace_all",
@@ -118,13 +120,29 @@ def _rename(result: Rewritten, names: Mapping[str, str]) -> None:
     result.collisions += [Collision(new, tuple(olds)) for new, olds in sources.items() if len(olds) > 1]
 
 
-def _compile(source: str) -> re2._Regexp:
+class PatternError(ValueError):
+    """A text is no regular expression (RE2); the message is Go's."""
+
+
+def compile_pattern(source: str) -> re2._Regexp:
+    """A regular expression of the language that Go knows.
+
+    Raises:
+        PatternError: it is none.
+    """
     options = re2.Options()
     options.log_errors = False
     try:
         return re2.compile(source, options)
     except re2.error as error:
-        raise KeysRefused(f"regexp failed with failed to compile: error parsing regexp: {_complaint(error)}") from None
+        raise PatternError(f"error parsing regexp: {_complaint(error)}") from None
+
+
+def _compile(source: str) -> re2._Regexp:
+    try:
+        return compile_pattern(source)
+    except PatternError as error:
+        raise KeysRefused(f"regexp failed with failed to compile: {error}") from None
 
 
 def _complaint(error: re2.error) -> str:
