@@ -124,7 +124,8 @@ class Codec:
             if changed is None:
                 return Decoded(self._entry(meta, b""), {})
             obj = changed
-        return Decoded(self._entry(meta, orjson.dumps(obj)), obj)
+        # orjson's bytes keep the buffer they were written into, 1 KiB to 8 KiB whatever their length: a copy is exact.
+        return Decoded(self._entry(meta, bytes(memoryview(orjson.dumps(obj)))), obj)
 
     def _entry(self, meta: ObjectMeta, body: bytes) -> CachedObject:
         namespace = sys.intern(meta.namespace)

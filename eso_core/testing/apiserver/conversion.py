@@ -57,7 +57,7 @@ class Converter:
             batch = missing[start : start + _BATCH]
             done = await self._convert(resource, [entry.decode() for entry in batch], version)
             for entry, obj in zip(batch, done, strict=True):
-                entry.converted = {**(entry.converted or {}), version: orjson.dumps(obj)}
+                entry.converted = {**(entry.converted or {}), version: bytes(memoryview(orjson.dumps(obj)))}
 
     async def stored(self, resource: ResourceType, version: str, obj: JsonObject) -> JsonObject:
         """An object of a served version in the form in which it is stored."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import tracemalloc
 from typing import Any
 
+import orjson
 import pytest
 from structlog.testing import capture_logs
 
 from eso_core.aio import TaskScope
 from eso_core.cache import Cache, Change, InformerSpec, Settings
+from eso_core.cache.codec import Codec
 from eso_core.meta import ObjectKey
 from eso_core.meta.errors import NotCached, SyncTimeout
 from eso_core.meta.wellknown import CONFIG_MAP
@@ -127,3 +130,27 @@ async def test_a_read_after_the_informer_was_removed_begins_anew(
     assert server.streams == []
     cache.register(spec)
     assert len(await cache.list(CONFIG_MAP)) == 2
+
+
+def test_a_cached_object_costs_little_more_than_its_text() -> None:
+    """The encoder's bytes keep a buffer of kilobytes: what is kept is a copy of just its length."""
+    codec = Codec(CONFIG_MAP)
+    bodies = [
+        orjson.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {"name": f"cm-{number}", "namespace": "ns", "uid": f"uid-{number}", "resourceVersion": "1"},
+                "data": {"a": "x" * 500},
+            }
+        )
+        for number in range(200)
+    ]
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        kept = [codec.decode(body).entry for body in bodies]
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (after - before) / len(kept) - len(kept[0].body) < 700

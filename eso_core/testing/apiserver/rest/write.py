@@ -113,7 +113,7 @@ class Writer:
         """Spare the next reader the conversion that would give back what was written."""
         if call.resource.conversion is not None and call.version.name != call.resource.storage_version:
             obj["metadata"]["resourceVersion"] = str(entry.revision)
-            entry.converted = {call.version.name: orjson.dumps(obj)}
+            entry.converted = {call.version.name: bytes(memoryview(orjson.dumps(obj)))}
         return entry
 
     def _free_key(self, call: Call, obj: JsonObject, generated: bool) -> str:
