@@ -22,7 +22,10 @@ from controllers.externalsecret.target import MANAGED_VIEW, OWNER_INDEX, OwnWrit
 from controllers.externalsecret.templates import SecretTemplates
 from controllers.kube import ClusterReader
 from controllers.metrics import ExternalSecretMetrics, ObjectMetrics, ProviderCallMetrics
+from controllers.pushsecret.plan import PUSH_SECRET
+from controllers.pushsecret.wiring import PushSettings, add_push_secrets
 from controllers.secretstore.access import StoreAccess
+from controllers.secretstore.holds import StoreHolds
 from controllers.secretstore.objects import CLUSTER_STORE, STORE
 from controllers.secretstore.reconciler import StoreReconciler
 from controllers.secretstore.watches import store_matters
@@ -51,6 +54,7 @@ _SERVED: Final = (
     (EXTERNAL_SECRET, "externalsecrets", True),
     (STORE, "secretstores", True),
     (CLUSTER_STORE, "clustersecretstores", False),
+    (PUSH_SECRET, "pushsecrets", True),
 )
 """How our kinds are served; known, so that nothing has to be discovered before the first list."""
 
@@ -71,6 +75,7 @@ class OperatorOptions:
         client_qps, client_burst: Limit of API requests per second and the burst above it; None means no limit.
         store_requeue_interval: Seconds between checks of a store that names no interval of its own.
         enable_secret_store_reconciler, enable_cluster_store_reconciler: Whether these controllers run.
+        enable_push_secret_reconciler: Whether PushSecrets are served.
         enable_flood_gate: Sync only from stores that are Ready.
         ignored_annotations: Annotations of ExternalSecrets that their Secrets do not get; one that ends in `/` is a prefix.
         adopt_existing_secrets: Take over a Secret that no ExternalSecret made, with all its keys, as the original does.
@@ -92,6 +97,7 @@ class OperatorOptions:
     store_requeue_interval: float = 300.0
     enable_secret_store_reconciler: bool = True
     enable_cluster_store_reconciler: bool = True
+    enable_push_secret_reconciler: bool = True
     enable_flood_gate: bool = True
     ignored_annotations: tuple[str, ...] = IGNORED_ANNOTATIONS
     adopt_existing_secrets: bool = True
@@ -168,6 +174,8 @@ class Operator:
             flood_gate=self.options.enable_flood_gate,
             cluster_stores=self.options.enable_cluster_store_reconciler,
         )
+        self._sources = TemplateSources(manager.cache, manager.api, namespaces=self._namespaces)
+        self._holds = self._add_push_secrets() if self.options.enable_push_secret_reconciler else None
         self._add_stores()
         self._add_external_secrets(extensions)
         manager.add(_PoolKeeper(self.pool))
@@ -189,6 +197,17 @@ class Operator:
 
     # -- assembly ------------------------------------------------------------------------------------------------
 
+    def _add_push_secrets(self) -> StoreHolds:
+        options = self.options
+        settings = PushSettings(
+            namespaces=self._namespaces,
+            controller_class=options.controller_class,
+            cluster_stores=options.enable_cluster_store_reconciler,
+            templates=options.templates,
+            extended_metric_labels=options.extended_metric_labels,
+        )
+        return add_push_secrets(self.manager, self._controller, self.pool, self._waker, self._sources, settings)
+
     def _add_stores(self) -> None:
         options, manager = self.options, self.manager
         for kind, enabled, name, component in (
@@ -209,6 +228,7 @@ class Operator:
                 ObjectMetrics(name, extended=options.extended_metric_labels, registry=manager.registry),
                 controller_class=options.controller_class,
                 interval=options.store_requeue_interval,
+                holds=self._holds,
             )
             controller = self._controller(name, kind, reconciler, component)
             matters = Predicate("store spec changed", store_matters)
@@ -218,7 +238,7 @@ class Operator:
     def _add_external_secrets(self, extensions: Extensions | None) -> None:
         options, manager = self.options, self.manager
         cache = manager.cache
-        sources = TemplateSources(cache, manager.api, namespaces=self._namespaces)
+        sources = self._sources
         if extensions is None:
             extensions = Extensions(templates=SecretTemplates(sources, options.templates))
         # Every annotation counts for the sync version.

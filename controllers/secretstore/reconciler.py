@@ -13,13 +13,14 @@ from typing import Final
 
 from controllers.metrics import ObjectMetrics
 from controllers.secretstore.defects import describe_defect
+from controllers.secretstore.holds import FINALIZER, StoreHolds
 from controllers.secretstore.interval import InvalidInterval, refresh_interval
 from eso_core.client import JsonPatch, MergePatch
 from eso_core.controller import Context, Request, Result
 from eso_core.events import Recorder
 from eso_core.meta import GVK, JsonObject, ObjectKey, set_condition
 from eso_core.meta.errors import Conflict, Invalid, NotFound
-from eso_core.meta.finalizers import has_finalizer, remove_finalizer_ops
+from eso_core.meta.finalizers import add_finalizer_ops, has_finalizer, remove_finalizer_ops
 from providers.errors import ProviderError, UnknownProvider, is_retryable
 from providers.interface import Maintenance, Store, StoreKey
 from providers.pool import ClientPool
@@ -27,7 +28,6 @@ from providers.registry import backend_of
 
 __all__ = ["FINALIZER", "IGNORE_MAINTENANCE", "StoreReconciler"]
 
-FINALIZER: Final = "secretstore.externalsecrets.io/finalizer"
 IGNORE_MAINTENANCE: Final = "external-secrets.io/ignore-maintenance-checks"
 
 _MESSAGE_LIMIT: Final = 1024
@@ -86,6 +86,7 @@ class StoreReconciler:
         metrics: The families of the kind.
         controller_class: Stores with another `spec.controller` are left alone.
         interval: Seconds between checks of a store that names no interval of its own.
+        holds: Says which stores PushSecrets still need; None where there are no PushSecrets.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class StoreReconciler:
         *,
         controller_class: str,
         interval: float,
+        holds: StoreHolds | None = None,
     ) -> None:
         self._kind = kind
         self._pool = pool
@@ -104,6 +106,7 @@ class StoreReconciler:
         self._metrics = metrics
         self._class = controller_class
         self._interval = interval
+        self._holds = holds
         # The last failure of each store by uid: a condition has a short text, so a new cause shows in the event alone.
         self._failures: dict[ObjectKey, str] = {}
 
@@ -124,21 +127,37 @@ class StoreReconciler:
         try:
             if obj["metadata"].get("deletionTimestamp"):
                 return await self._release(ctx, key, obj)
+            if has_finalizer(obj, FINALIZER) != self._is_held(key, obj):
+                mended = await self._mend_finalizer(ctx, key, obj)
+                if mended is None:
+                    return Result(requeue=True)
+                obj = mended
             return await self._check(ctx, key, obj)
         finally:
             self._metrics.observe(key, ctx.clock.monotonic() - started)
 
     async def _release(self, ctx: Context, key: ObjectKey, obj: JsonObject) -> Result | None:
-        """Let a terminating store go: nothing that this operator does needs it any more."""
-        if not has_finalizer(obj, FINALIZER):
+        """Let a terminating store go, unless a PushSecret needs it to take back what it pushed; its end wakes the store."""
+        if not has_finalizer(obj, FINALIZER) or self._is_held(key, obj):
             return None
+        return None if await self._mend_finalizer(ctx, key, obj) is not None else Result(requeue=True)
+
+    def _is_held(self, key: ObjectKey, obj: JsonObject) -> bool:
+        if self._holds is None:
+            return False
+        store = StoreKey(self._kind.kind, key.namespace, key.name)
+        return self._holds.is_held(store, obj["metadata"].get("labels") or {})
+
+    async def _mend_finalizer(self, ctx: Context, key: ObjectKey, obj: JsonObject) -> JsonObject | None:
+        """Put the finalizer on or take it off; the store as it is then, None if it has changed meanwhile."""
+        change = remove_finalizer_ops if has_finalizer(obj, FINALIZER) else add_finalizer_ops
         try:
-            await ctx.client.patch(self._kind, key, JsonPatch(remove_finalizer_ops(obj, FINALIZER)))
+            changed: JsonObject = await ctx.client.patch(self._kind, key, JsonPatch(change(obj, FINALIZER)))
         except NotFound:
-            return None
+            return obj
         except (Conflict, Invalid):
-            return Result(requeue=True)
-        return None
+            return None
+        return changed
 
     async def _check(self, ctx: Context, key: ObjectKey, obj: JsonObject) -> Result | None:
         try:

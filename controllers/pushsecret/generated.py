@@ -1,0 +1,39 @@
+"""Where generators plug in: `selector.generatorRef`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from eso_core.meta import JsonObject
+
+__all__ = ["Generated", "Generators"]
+
+
+class Generated(Protocol):
+    """Fresh values, and what was made for them outside: kept when they have been pushed, taken back when not."""
+
+    @property
+    def values(self) -> Mapping[str, bytes]:
+        """The values."""
+        ...
+
+    async def commit(self) -> None:
+        """The values are in the stores: remember how to clean them up, and let go of what they replace."""
+        ...
+
+    async def discard(self) -> None:
+        """The values are in no store: take back what was made for them."""
+        ...
+
+
+class Generators(Protocol):
+    """Makes values."""
+
+    async def generate(self, owner: JsonObject, ref: JsonObject) -> Generated:
+        """Fresh values of the generator that a PushSecret names.
+
+        Raises:
+            PushError: the generator is missing, or failed.
+        """
+        ...

@@ -1,0 +1,238 @@
+"""Writes into stores, and takes back: one value at a time, and one writer at a time for each remote key."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from controllers.pushsecret.errors import EntriesRefused, PushError, PushFailed, StoreFailed
+from controllers.pushsecret.expand import convert
+from controllers.pushsecret.plan import DataEntry
+from controllers.pushsecret.records import Records, Stale, record_of, store_of
+from controllers.pushsecret.sources import SourceSecret
+from controllers.pushsecret.stores import FoundStore, PushStores
+from controllers.secretstore.access import StoreRef
+from controllers.secretstore.defects import describe_defect
+from eso_core.meta import JsonObject
+from eso_core.meta.errors import EsoCoreError
+from providers.errors import ProviderError, is_retryable
+from providers.interface import PushData, RemoteRef, SecretsClient, StoreKey
+from providers.pool import ClientPool, Session
+
+__all__ = ["Cleared", "Job", "KeyLocks", "Pushed", "Pusher"]
+
+
+class KeyLocks:
+    """One writer at a time for a key of a store.
+
+    Several PushSecrets may write properties of one document, and most backends read it, change it and write it back.
+    """
+
+    def __init__(self) -> None:
+        self._locks: dict[tuple[StoreKey, str], _Shared] = {}
+
+    @asynccontextmanager
+    async def held(self, store: StoreKey, remote_key: str) -> AsyncIterator[None]:
+        """Holds the key for the time of the block."""
+        slot = (store, remote_key)
+        shared = self._locks.setdefault(slot, _Shared())
+        shared.users += 1
+        try:
+            async with shared.lock:
+                yield
+        finally:
+            shared.users -= 1
+            if not shared.users:
+                del self._locks[slot]
+
+
+@dataclass(slots=True)
+class _Shared:
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    users: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One entry and the Secret that it is filled from."""
+
+    entry: DataEntry
+    source: SourceSecret
+
+
+@dataclass(slots=True)
+class Pushed:
+    """What came of pushing to one store.
+
+    Attributes:
+        records: What is there and ours.
+        wrote: How many values were handed to the backend.
+        error: Why it did not go on.
+    """
+
+    records: dict[str, JsonObject] = field(default_factory=dict)
+    wrote: int = 0
+    error: PushError | None = None
+
+
+@dataclass(slots=True)
+class Cleared:
+    """What came of taking back.
+
+    Attributes:
+        gone: Records that need not be kept.
+        lost: Names of stores that are not there any more, with how many values they keep.
+        error: Why it did not go on.
+    """
+
+    gone: Records = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)
+    error: PushError | None = None
+
+
+class Pusher:
+    """Pushes and deletes.
+
+    Args:
+        pool: Open clients of stores.
+        stores: Says which may be used.
+    """
+
+    def __init__(self, pool: ClientPool, stores: PushStores) -> None:
+        self._pool = pool
+        self._stores = stores
+        self._locks = KeyLocks()
+
+    async def push(
+        self,
+        session: Session,
+        found: FoundStore,
+        jobs: Sequence[Job],
+        *,
+        if_not_exists: bool,
+        before: Mapping[str, JsonObject],
+    ) -> Pushed:
+        """Bring one store in step; stops at the first entry that fails.
+
+        Args:
+            session: Of this pass.
+            found: The store.
+            jobs: What goes there.
+            if_not_exists: Leave alone what is there. It is ours only if `before` says so.
+            before: The records of the store.
+        """
+        done = Pushed()
+        if not jobs:
+            return done
+        try:
+            store = self._stores.open(found.ref, session.namespace)
+            client = await _opened(session, self._stores, found.ref)
+            for job in jobs:
+                async with self._locks.held(store.identity, job.entry.remote_key):
+                    await self._push(client, found.ref.name, job, done, if_not_exists=if_not_exists, before=before)
+        except PushError as error:
+            done.error = error
+        return done
+
+    async def _push(
+        self,
+        client: SecretsClient,
+        store: str,
+        job: Job,
+        done: Pushed,
+        *,
+        if_not_exists: bool,
+        before: Mapping[str, JsonObject],
+    ) -> None:
+        entry, source = job.entry, job.source
+        values = _values(entry, source)
+        if if_not_exists:
+            try:
+                there = await client.secret_exists(RemoteRef(entry.remote_key, property=entry.property))
+            except (ProviderError, EsoCoreError) as error:
+                raise PushFailed(
+                    f"could not verify if secret exists in store: {error}", retryable=is_retryable(error)
+                ) from error
+            if there:
+                if entry.place in before:
+                    done.records[entry.place] = record_of(entry)
+                return
+        data = PushData(
+            remote_key=entry.remote_key,
+            secret_key=entry.secret_key,
+            property=entry.property,
+            metadata=entry.metadata,
+            secret_type=source.type,
+            labels=source.labels,
+            annotations=source.annotations,
+        )
+        prefix = f"could not write remote ref {entry.secret_key or entry.remote_key} to target secretstore {store}"
+        try:
+            await client.push_secret(values, data)
+        except (ProviderError, EsoCoreError) as error:
+            raise PushFailed(f"{prefix}: {error}", retryable=is_retryable(error)) from error
+        except Exception as error:
+            # A defect of a backend. Its text may hold anything.
+            raise PushFailed(f"{prefix}: {describe_defect(error)}", retryable=True) from None
+        done.wrote += 1
+        done.records[entry.place] = record_of(entry)
+
+    async def clear(self, namespace: str, stale: Iterable[Stale]) -> Cleared:
+        """Delete what is not wanted any more; stops at the first failure.
+
+        A store that is not there cannot be asked, now or ever: its values stay where they are, and the records go.
+        """
+        done = Cleared()
+        async with self._pool.session(namespace) as session:
+            for one in stale:
+                ref = store_of(one.store)
+                if ref is not None and not one.covered:
+                    if not self._stores.exists(ref, namespace):
+                        done.lost[one.store] = done.lost.get(one.store, 0) + 1
+                    else:
+                        try:
+                            await self._delete(session, ref, one.ref)
+                        except PushError as error:
+                            done.error = error
+                            return done
+                done.gone.setdefault(one.store, {})[one.place] = {}
+        return done
+
+    async def _delete(self, session: Session, ref: StoreRef, remote: RemoteRef) -> None:
+        store = self._stores.open(ref, session.namespace)
+        client = await _opened(session, self._stores, ref)
+        async with self._locks.held(store.identity, remote.key):
+            try:
+                await client.delete_secret(remote)
+            except (ProviderError, EsoCoreError) as error:
+                text = f"could not delete remote ref {remote.key} from secretstore {ref.name}: {error}"
+                raise PushFailed(text, retryable=is_retryable(error)) from error
+            except Exception as error:
+                text = f"could not delete remote ref {remote.key} from secretstore {ref.name}: {describe_defect(error)}"
+                raise PushFailed(text, retryable=True) from None
+
+
+async def _opened(session: Session, stores: PushStores, ref: StoreRef) -> SecretsClient:
+    store = stores.open(ref, session.namespace)
+    try:
+        return await session.client(store)
+    except (ProviderError, EsoCoreError) as error:
+        text = f"could not get secrets client for store {ref.name}: {error}"
+        raise StoreFailed(text, retryable=is_retryable(error)) from error
+    except Exception as error:
+        text = f"could not get secrets client for store {ref.name}: {describe_defect(error)}"
+        raise StoreFailed(text, retryable=True) from None
+
+
+def _values(entry: DataEntry, source: SourceSecret) -> dict[str, bytes]:
+    """What the backend gets to see of the Secret."""
+    values = convert(entry.conversion, source.data)
+    if entry.keys is not None:
+        values = {key: value for key, value in values.items() if key in entry.keys}
+    if entry.secret_key and entry.secret_key not in values:
+        there = ", ".join(sorted(values)) or "no keys"
+        text = f"secret key {entry.secret_key} does not exist"
+        raise EntriesRefused(text, detail=f"{text}: {source.name} has {there}")
+    return values

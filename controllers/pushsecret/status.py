@@ -1,0 +1,113 @@
+"""The status of a PushSecret after a pass. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from controllers.pushsecret.records import RETAINED, SYNCED, Records
+from eso_core.meta import JsonObject, find_condition, format_time, set_condition
+
+__all__ = ["SOURCE_VERSION", "Message", "Outcome", "Reason", "next_status", "reason_of", "told_changed"]
+
+READY: Final = "Ready"
+SOURCE_VERSION: Final = "sourceVersion"
+LAST_ERROR: Final = "lastError"
+
+_ERROR_LIMIT: Final = 1024
+_MESSAGE_LIMIT: Final = 32_768
+"""Characters of a condition's message that the API allows."""
+
+
+class Reason(StrEnum):
+    """Reasons of the Ready condition; printed as a column, matched by health checks of GitOps tools."""
+
+    SYNCED = "Synced"
+    ERRORED = "Errored"
+    SOURCE_DELETED = "SourceDeleted"
+
+
+class Message(StrEnum):
+    """Messages of the Ready condition."""
+
+    SYNCED = "PushSecret synced successfully"
+    SYNCED_UNCHANGED = "PushSecret synced successfully. Existing secrets in providers unchanged."
+    SOURCE_DELETED = "source secret deleted; provider secrets cleaned up"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a pass has to say.
+
+    Attributes:
+        reason, message: Of the Ready condition, which is True for `SYNCED` alone.
+        records: What is in the stores; None leaves what is recorded.
+        retained: What was left there by deletionPolicy None; None leaves what is recorded.
+        synced_at: Start of the pass, when it succeeded.
+        synced_version: The sync version that `synced_at` belongs to.
+        source_version: The fingerprint of sources and stores that was pushed.
+        error: The whole cause of a failure.
+    """
+
+    reason: Reason
+    message: str
+    records: Records | None = None
+    retained: Records | None = None
+    synced_at: datetime | None = None
+    synced_version: str = ""
+    source_version: str = ""
+    error: str = ""
+
+    @property
+    def ready(self) -> bool:
+        """Status of the Ready condition."""
+        return self.reason is Reason.SYNCED
+
+
+def next_status(current: JsonObject | None, outcome: Outcome, now: datetime) -> JsonObject:
+    """The whole status after `outcome`; `current` stays as it is."""
+    status: JsonObject = dict(current or {})
+    for field, records in ((SYNCED, outcome.records), (RETAINED, outcome.retained)):
+        if records is not None:
+            _set(status, field, records)
+    _set(status, LAST_ERROR, outcome.error[:_ERROR_LIMIT])
+    if outcome.synced_at is not None:
+        status["refreshTime"] = format_time(outcome.synced_at)
+        status["syncedResourceVersion"] = outcome.synced_version
+        _set(status, SOURCE_VERSION, outcome.source_version)
+    # What is changed here is fresh; the rest is shared with `current`.
+    conditions: list[JsonObject] = [dict(condition) for condition in status.get("conditions") or ()]
+    status["conditions"] = conditions
+    set_condition(
+        conditions,
+        type=READY,
+        status="True" if outcome.ready else "False",
+        reason=outcome.reason,
+        message=outcome.message[:_MESSAGE_LIMIT],
+        now=now,
+    )
+    return status
+
+
+def _set(status: JsonObject, field: str, value: Any) -> None:
+    if value:
+        status[field] = value
+    else:
+        status.pop(field, None)
+
+
+def reason_of(status: JsonObject | None) -> str:
+    """Reason of the Ready condition; empty without one."""
+    ready = find_condition((status or {}).get("conditions"), READY)
+    return str(ready.get("reason") or "") if ready is not None else ""
+
+
+def told_changed(before: JsonObject | None, after: JsonObject) -> bool:
+    """Whether a pass has news: the condition, what is in the stores, or what was pushed there differ."""
+    old, new = before or {}, after
+    conditions = [find_condition(status.get("conditions"), READY) or {} for status in (old, new)]
+    told = [(condition.get("status"), condition.get("reason"), condition.get("message")) for condition in conditions]
+    fields = (SYNCED, "syncedResourceVersion", SOURCE_VERSION)
+    return told[0] != told[1] or any(old.get(field) != new.get(field) for field in fields)

@@ -1,0 +1,329 @@
+"""One pass over a PushSecret: due? -> sources -> stores -> entries -> push -> take back what is stale -> report.
+
+No path ends for good: a success or a skip names the next instant that matters, a failure that time can heal is raised for
+the back-off of the queue, and one that only a change can heal is tried again at the refresh interval.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from controllers.externalsecret.watches import REFRESH_PRIORITY
+from controllers.pushsecret.errors import EntriesRefused, InvalidField, PushError, PushFailed, SourceMissing
+from controllers.pushsecret.expand import entries_for
+from controllers.pushsecret.generated import Generated, Generators
+from controllers.pushsecret.plan import GeneratorSource, NamedSource, PushPlan, SelectedSource
+from controllers.pushsecret.push import Job, Pusher
+from controllers.pushsecret.records import RETAINED, Records, is_empty, merged, recorded, stale, store_of, without
+from controllers.pushsecret.report import Reporter
+from controllers.pushsecret.sources import SourceReader, SourceSecret
+from controllers.pushsecret.status import SOURCE_VERSION, Message, Outcome, Reason, reason_of
+from controllers.pushsecret.stores import FoundStore, PushStores
+from controllers.pushsecret.templates import PushTemplates
+from controllers.pushsecret.templatesources import TemplateWatch
+from eso_core.controller import Context, Result
+from eso_core.meta import ObjectKey
+from providers.pool import ClientPool
+
+__all__ = ["PushSync", "PushTools"]
+
+_SHORTEST_WAIT: Final = 0.05
+"""Seconds; an interval of a nanosecond must not keep a worker busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class PushTools:
+    """What all passes share.
+
+    Attributes:
+        pool: Open clients of stores.
+        stores: Finds stores.
+        sources: Finds and reads Secrets.
+        templates: Renders templates.
+        watch: Watches what templates read.
+        pusher: Writes and deletes.
+        generators: Makes values; None where there are none.
+        pushed: Fingerprint of what was pushed last by object, for clusters whose definition has no field for it.
+    """
+
+    pool: ClientPool
+    stores: PushStores
+    sources: SourceReader
+    templates: PushTemplates
+    watch: TemplateWatch
+    pusher: Pusher
+    generators: Generators | None = None
+    pushed: dict[ObjectKey, str] = field(default_factory=dict)
+
+
+class PushSync:
+    """One pass over a PushSecret that can be worked on.
+
+    Args:
+        tools: What all passes share.
+        ctx: The reconcile's context.
+        report: Tells the world.
+        plan: The object, read.
+    """
+
+    def __init__(self, tools: PushTools, ctx: Context, report: Reporter, plan: PushPlan) -> None:
+        self._tools = tools
+        self._ctx = ctx
+        self._report = report
+        self._plan = plan
+        self._start = ctx.clock.now()
+        self._records = recorded(plan.status)
+        self._retained = recorded(plan.status, RETAINED)
+
+    async def run(self) -> Result | None:
+        """Push if it is due; returns when to look again, and raises what back-off may heal."""
+        plan = self._plan
+        await self._tools.watch.ensure_watched(plan.template)
+        fingerprint = self._fingerprint()
+        if not self._due(fingerprint):
+            return _wake_in(plan.due.wait(self._start))
+        try:
+            return await self._push(fingerprint)
+        except SourceMissing as error:
+            if not plan.deletes or not self._forgotten():
+                return await self._fail(error)
+            return await self._source_deleted()
+        except PushError as error:
+            return await self._fail(error)
+
+    # -- is there anything to do? --------------------------------------------------------------------------------
+
+    def _due(self, fingerprint: str) -> bool:
+        plan, tools = self._plan, self._tools
+        if plan.due.now(self._start) or reason_of(plan.status) == Reason.ERRORED:
+            return True
+        # Without anything to compare with - an object that another operator synced - the interval alone decides.
+        known = tools.pushed.setdefault(plan.key, plan.status.get(SOURCE_VERSION) or fingerprint)
+        return known != fingerprint
+
+    def _fingerprint(self) -> str:
+        """Changes with every change of a source, of what a template reads, and of a store."""
+        plan, tools = self._plan, self._tools
+        namespace = plan.key.namespace
+        parts = [store.identity for store in tools.stores.find(plan.stores, namespace)]
+        match plan.source:
+            case NamedSource(name):
+                names = [name]
+            case SelectedSource(selector):
+                names = tools.sources.matching(namespace, selector)
+            case GeneratorSource():
+                names = []
+        parts += [f"Secret/{name}@{tools.sources.version(ObjectKey(namespace, name))}" for name in names]
+        parts += tools.watch.versions(namespace, plan.template)
+        return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:16]
+
+    # -- the work ------------------------------------------------------------------------------------------------
+
+    async def _push(self, fingerprint: str) -> Result | None:
+        plan, tools = self._plan, self._tools
+        generated: Generated | None = None
+        if isinstance(plan.source, GeneratorSource):
+            if tools.generators is None:
+                raise InvalidField("spec.selector.generatorRef: generators are not in this release yet")
+            stores = tools.stores.resolve(plan)
+            generated = await tools.generators.generate(self._report.obj, plan.source.ref)
+            sources = [SourceSecret(name="___generated-secret", data=generated.values)]
+        else:
+            sources = await self._read()
+            if not sources and plan.deletes and self._forgotten():
+                return await self._source_deleted()
+            stores = tools.stores.resolve(plan)
+        try:
+            wrote = await self._push_all(sources, [store for store in stores if not store.foreign])
+        except BaseException:
+            if generated is not None:
+                await generated.discard()
+            raise
+        if generated is not None:
+            await (generated.commit() if wrote else generated.discard())
+        return await self._succeed(fingerprint)
+
+    async def _read(self) -> list[SourceSecret]:
+        plan, tools = self._plan, self._tools
+        namespace = plan.key.namespace
+        match plan.source:
+            case NamedSource(name):
+                return [await tools.sources.read(namespace, name)]
+            case SelectedSource(selector):
+                found = []
+                for name in tools.sources.matching(namespace, selector):
+                    try:
+                        found.append(await tools.sources.read(namespace, name))
+                    except SourceMissing:
+                        continue  # deleted a moment ago: its event is on the way
+                return found
+            case GeneratorSource():
+                return []
+
+    async def _push_all(self, sources: list[SourceSecret], stores: list[FoundStore]) -> int:
+        """Push everything everywhere and take back what is stale; how many values were written.
+
+        A store that fails does not keep the others from getting theirs; the first failure is told.
+        """
+        plan, tools = self._plan, self._tools
+        usable = [store for store in stores if not store.going]
+        if not usable:
+            going = ", ".join(store.name for store in stores)
+            raise PushError(
+                f"no store is left to push to: {going} is being deleted"
+                if going
+                else "no store is left to push to: spec.secretStoreRefs matches none"
+            )
+        if plan.template is not None:
+            sources = [await tools.templates.apply(plan.key, plan.template, source) for source in sources]
+        before, self._records = self._records, {}
+        first: PushError | None = None
+        wrote = 0
+        async with tools.pool.session(plan.key.namespace) as session:
+            for store in usable:
+                mine = before.get(store.name, {})
+                try:
+                    jobs = self._jobs(store, sources)
+                except EntriesRefused as error:
+                    self._records[store.name] = {}
+                    first = first or error
+                    continue
+                done = await tools.pusher.push(session, store, jobs, if_not_exists=plan.if_not_exists, before=mine)
+                self._records[store.name] = done.records
+                wrote += done.wrote
+                first = first or done.error
+        now = self._records
+        self._records = merged(before, now)
+        self._retained = without(self._retained, now)
+        if first is not None:
+            raise _set_failed(first)
+        await self._take_back(before, self._with_foreign(before, now))
+        return wrote
+
+    def _jobs(self, store: FoundStore, sources: list[SourceSecret]) -> list[Job]:
+        """What goes to one store.
+
+        Raises:
+            EntriesRefused: entries cannot be made, or two Secrets would write to the same place.
+        """
+        plan = self._plan
+        selected = isinstance(plan.source, SelectedSource)
+        jobs: list[Job] = []
+        writers: dict[tuple[str, str], str] = {}
+        for source in sources:
+            naming = self._tools.templates.naming(plan.key, source.name, templates=selected)
+            for entry in entries_for(plan, store.facts, source.data, naming):
+                other = writers.setdefault((entry.remote_key, entry.property), source.name)
+                if other != source.name:
+                    within = f' with property "{entry.property}"' if entry.property else ""
+                    raise EntriesRefused(
+                        f'remote key "{entry.remote_key}"{within} would be written by both Secrets "{other}" and '
+                        f'"{source.name}": select one of them, or put {{{{ .secretName }}}} into the remote key'
+                    )
+                jobs.append(Job(entry, source))
+        return jobs
+
+    def _with_foreign(self, before: Records, now: Records) -> Records:
+        """The records of stores that another operator serves are its own business."""
+        namespace = self._plan.key.namespace
+        kept = dict(now)
+        for name, entries in before.items():
+            ref = store_of(name)
+            if name not in kept and ref is not None and self._tools.stores.is_foreign(ref, namespace):
+                kept[name] = entries
+        return kept
+
+    async def _take_back(self, before: Records, now: Records) -> None:
+        """Delete what was pushed and no longer is, or remember it where deletionPolicy None leaves it."""
+        gone_from_spec = without(before, now)
+        if not self._plan.deletes:
+            self._records = now
+            self._retained = without(merged(self._retained, gone_from_spec), now)
+            return
+        await self._clear(merged(before, self._retained), now)
+
+    async def _clear(self, before: Records, now: Records) -> None:
+        """Delete the records of `before` that `now` does not have.
+
+        Raises:
+            PushError: something could not be deleted; what could is not recorded any more.
+        """
+        cleared = await self._tools.pusher.clear(self._plan.key.namespace, list(stale(before, now)))
+        self._records = merged(without(before, cleared.gone), now)
+        self._retained = {}
+        for store, count in cleared.lost.items():
+            text = f"{store} is gone: {count} of its values can no longer be deleted and stay where they are"
+            self._report.event("Warning", "NotDeleted", text)
+        if cleared.error is not None:
+            raise clearing_failed(cleared.error)
+
+    # -- what comes of it ----------------------------------------------------------------------------------------
+
+    def _forgotten(self) -> bool:
+        """Whether a missing source means that it was deleted: there is something to clean up, or that has been done."""
+        return (
+            not is_empty(self._records)
+            or not is_empty(self._retained)
+            or reason_of(self._plan.status) == Reason.SOURCE_DELETED
+        )
+
+    async def _source_deleted(self) -> Result | None:
+        """Delete everything that was pushed; the Secret's return wakes the object."""
+        try:
+            await self._clear(merged(self._records, self._retained), {})
+        except PushError as error:
+            return await self._fail(error)
+        self._tools.pushed.pop(self._plan.key, None)
+        await self._report.status(Outcome(Reason.SOURCE_DELETED, Message.SOURCE_DELETED, {}, {}))
+        return None
+
+    async def _succeed(self, fingerprint: str) -> Result:
+        plan = self._plan
+        message = Message.SYNCED_UNCHANGED if plan.if_not_exists else Message.SYNCED
+        self._tools.pushed[plan.key] = fingerprint
+        await self._report.status(
+            Outcome(
+                Reason.SYNCED,
+                message,
+                self._records,
+                self._retained,
+                synced_at=self._start,
+                synced_version=plan.due.current,
+                source_version=fingerprint,
+            )
+        )
+        done = replace(plan.due, synced=plan.due.current, refresh_time=self._start)
+        return _wake_in(done.wait(self._ctx.clock.now()))
+
+    async def _fail(self, error: PushError) -> Result:
+        await self._report.failed(
+            error, Outcome(Reason.ERRORED, str(error), self._records, self._retained, error=error.detail)
+        )
+        if error.retryable:
+            raise error
+        return _wake_in(self._plan.due.retry)
+
+
+def _set_failed(error: PushError) -> PushFailed:
+    made = PushFailed(
+        f"set secret failed: {error}", detail=f"set secret failed: {error.detail}", retryable=error.retryable
+    )
+    made.__cause__ = error
+    return made
+
+
+def clearing_failed(error: PushError) -> PushFailed:
+    """A failure to delete, as the condition tells it."""
+    text = "Failed to Delete Secrets from Provider: "
+    made = PushFailed(text + str(error), detail=text + error.detail, retryable=error.retryable)
+    made.__cause__ = error
+    return made
+
+
+def _wake_in(seconds: float | None) -> Result:
+    """Look again after this time, behind what people change meanwhile."""
+    if seconds is None:
+        return Result()
+    return Result(requeue_after=max(seconds, _SHORTEST_WAIT), priority=REFRESH_PRIORITY)
