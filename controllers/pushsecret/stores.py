@@ -123,11 +123,14 @@ class PushStores:
 
     def _found(self, kind: str, entry: CachedObject, namespace: str) -> FoundStore:
         ref = StoreRef(kind, entry.key.name)
+        going = entry.meta.deletion_timestamp is not None
+        # The mark of deletion counts as a generation, and is none: what was pushed there stays until it is taken back.
+        generation = (entry.meta.generation or 0) - (1 if going else 0)
         return FoundStore(
             ref=ref,
             facts=StoreFacts(kind, entry.key.name, entry.meta.labels),
-            identity=f"{kind}/{entry.key.name}@{entry.uid}.{entry.meta.generation}",
-            going=entry.meta.deletion_timestamp is not None,
+            identity=f"{kind}/{entry.key.name}@{entry.uid}.{generation}",
+            going=going,
             foreign=self._access.foreign([ref], namespace),
         )
 

@@ -144,6 +144,8 @@ def store_matters(event: Event) -> bool:
     """A store came, its spec or labels changed, or it works again; PushSecrets need no store to be ready."""
     if event.initial or event.resync or event.kind is EventKind.DELETE:
         return False
+    if event.object.meta.deletion_timestamp is not None:
+        return False
     if event.kind is not EventKind.UPDATE or event.old is None or event.old.uid != event.object.uid:
         return True
     old, new = event.old.meta, event.object.meta

@@ -50,6 +50,7 @@ _METADATA: Final[dict[str, Any]] = {
         },
     ],
 }
+_LEFT_OUT_IF_EMPTY: Final = ("annotations", "finalizers", "labels", "managedFields", "ownerReferences")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII).fullmatch
 _JSON_NAMES: Final = {"integer": "number", "number": "number", "boolean": "bool", "string": "string", "array": "array"}
 
@@ -69,6 +70,9 @@ def prune_metadata(metadata: Any, path: str, removed: list[str]) -> None:
     if not isinstance(metadata, dict):
         raise CoerceError(f"json: cannot unmarshal {_json_name(metadata)} into Go value of type v1.ObjectMeta")
     _prune(metadata, _METADATA, "ObjectMeta", path, removed)
+    for name in _LEFT_OUT_IF_EMPTY:
+        if name in metadata and not metadata[name]:
+            del metadata[name]
 
 
 def _json_name(value: Any) -> str:
