@@ -158,6 +158,11 @@ class PushSecretStatus(Model):
         None, description="What is in the stores: by kind and name of the store, then by place."
     )
     conditions: list[Condition] | None = Field(None, description="Ready: whether the stores are in step.")
+    retained_push_secrets: dict[str, dict[str, PushData]] | None = Field(
+        None, description="What was left in the stores by deletionPolicy None; deletionPolicy Delete removes it."
+    )
+    source_version: str | None = Field(None, description="Hash of the versions of sources and stores that were pushed.")
+    last_error: str | None = Field(None, description="Why Ready is False, in full; absent while Ready is True.")
 
 
 class PushSecret(

@@ -66,6 +66,10 @@ def _of_one_version(golden: JsonObject) -> JsonObject:
     del version["deprecated"], version["selectableFields"]
     if golden["names"]["plural"] == "pushsecrets":
         version["schema"]["properties"]["spec"]["properties"]["refreshInterval"] = INTERVAL
+        status = version["schema"]["properties"]["status"]["properties"]
+        # What deletionPolicy None left behind, what was pushed, and the cause of a failure.
+        status["retainedPushSecrets"] = status["syncedPushSecrets"]
+        status["sourceVersion"] = status["lastError"] = {"type": "string"}
     version["schema"] = {"openAPIV3Schema": version["schema"]}
     return golden
 
