@@ -11,6 +11,7 @@
     ├── BrokenReference      a Secret, ConfigMap or ServiceAccount the store refers to cannot be used
     ├── AccessDenied         the backend refuses our credentials
     ├── Unavailable          the backend cannot be reached, is sealed, overloaded or broken
+    │   └── Throttled            it asks for fewer requests; retry_after seconds
     └── InvalidData          the backend answered something that does not fit the request
 
 ``NoSecret`` decides whether a user's Secret is deleted (``deletionPolicy: Delete``), so nothing but a clear "it is not
@@ -33,6 +34,7 @@ __all__ = [
     "NotModified",
     "NotSupported",
     "ProviderError",
+    "Throttled",
     "Unavailable",
     "UnknownProvider",
     "find_cause",
@@ -135,6 +137,18 @@ class Unavailable(ProviderError):
 
     kind = ErrorKind.UNAVAILABLE
     retryable = True
+
+
+class Throttled(Unavailable):
+    """The backend asks for fewer requests. The pool keeps everybody away from the store for that long.
+
+    Attributes:
+        retry_after: Seconds to wait, as the backend says; 0 when it does not say.
+    """
+
+    def __init__(self, message: str, *, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class InvalidData(ProviderError):

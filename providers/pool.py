@@ -39,7 +39,7 @@ from providers.interface import (
 )
 from providers.registry import Registry
 from providers.resolve import KubeReader, Resolver, Source
-from providers.session import SessionClient, SharedReads
+from providers.session import Circuit, SessionClient, SharedReads
 from providers.spec import ProviderSpec
 
 __all__ = ["ClientPool", "PoolOptions", "PoolStatistics", "Session"]
@@ -162,6 +162,8 @@ class ClientPool:
         self._retired: set[_Entry] = set()
         self._failures: dict[_Key, _Failure] = {}
         self._newest: dict[StoreKey, tuple[str, int]] = {}
+        #: Of stores that are in use, by their newest generation: an edited store may be another server.
+        self._circuits: dict[StoreKey, tuple[tuple[str, int], Circuit]] = {}
         self._specs: dict[StoreKey, _Parsed] = {}
         self._opening: SingleFlight[_Key, _Entry] = SingleFlight()
         self._resolvers: dict[_Key, Resolver] = {}  # of the opens under way
@@ -215,6 +217,7 @@ class ClientPool:
     def store_gone(self, key: StoreKey) -> None:
         """Tells that a store was deleted: its clients are retired."""
         self._newest.pop(key, None)
+        self._circuits.pop(key, None)
         self._specs.pop(key, None)
         self._forget(key, keep=None)
 
@@ -275,6 +278,8 @@ class ClientPool:
         entry = self._entries.get(key)
         if entry is None:
             self._raise_held(key, store)
+            circuit = self._circuit(store)
+            circuit.check()
 
             async def open_client() -> _Entry:
                 # A client that all namespaces share must not read in the one that happens to come first.
@@ -283,7 +288,7 @@ class ClientPool:
                 self._resolvers[key] = resolver
                 self._outdated.discard(key)
                 try:
-                    client = await provider.open(spec, context)
+                    client = await circuit.guard(provider.open(spec, context))
                 except Exception as exc:
                     if key not in self._outdated:
                         self._hold(key, exc, resolver.sources, store)
@@ -331,6 +336,14 @@ class ClientPool:
             self._entries[entry.key] = entry
             self._trim()
         return entry
+
+    def _circuit(self, store: Store) -> Circuit:
+        """The circuit of a store, shared by all namespaces that use it."""
+        state = (store.uid, store.generation)
+        known = self._circuits.get(store.identity)
+        if known is None or known[0] != state:
+            known = self._circuits[store.identity] = (state, Circuit(self._clock))
+        return known[1]
 
     def _release(self, entry: _Entry) -> None:
         entry.users -= 1
@@ -447,5 +460,5 @@ class Session:
         if client is not None:
             self._pool._release(entry)
             return client
-        client = self._held[entry] = SessionClient(entry.client, entry.reads)
+        client = self._held[entry] = SessionClient(entry.client, entry.reads, self._pool._circuit(store))
         return client

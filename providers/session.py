@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from eso_core.aio import SingleFlight
-from providers.errors import NoSecret
+from eso_core.aio import Clock, SingleFlight
+from providers.errors import NoSecret, Throttled
 from providers.interface import DocumentClient, Find, PushData, RemoteRef, SecretsClient, Validation
 
-__all__ = ["SessionClient", "SharedReads"]
+__all__ = ["Circuit", "SessionClient", "SharedReads"]
+
+R = TypeVar("R")
 
 
 class SharedReads:
@@ -24,6 +26,41 @@ class SharedReads:
         self.finds: SingleFlight[tuple[object, ...], dict[str, bytes]] = SingleFlight()
 
 
+class Circuit:
+    """Keeps requests from a store that has asked for fewer of them, until the time it named is over.
+
+    Args:
+        clock: Time.
+    """
+
+    __slots__ = ("_clock", "_error", "_until")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._until = 0.0
+        self._error = ""
+
+    def check(self) -> None:
+        """Do nothing while requests may be made.
+
+        Raises:
+            Throttled: With the rest of the time to wait.
+        """
+        rest = self._until - self._clock.monotonic()
+        if rest > 0:
+            raise Throttled(self._error, retry_after=rest)
+
+    async def guard(self, work: Awaitable[R]) -> R:
+        """The result of a request; a refusal for being one too many opens the circuit."""
+        try:
+            return await work
+        except Throttled as exc:
+            if exc.retry_after > 0:
+                self._until = max(self._until, self._clock.monotonic() + exc.retry_after)
+                self._error = str(exc)
+            raise
+
+
 class SessionClient(SecretsClient):
     """A client as one reconcile sees it.
 
@@ -31,8 +68,9 @@ class SessionClient(SecretsClient):
     key.
     """
 
-    def __init__(self, client: SecretsClient, shared: SharedReads) -> None:
+    def __init__(self, client: SecretsClient, shared: SharedReads, circuit: Circuit) -> None:
         self._client = client
+        self._circuit = circuit
         self._shared = shared
         self._documents: dict[RemoteRef, Any] = {}
         self._values: dict[RemoteRef, bytes] = {}
@@ -55,25 +93,30 @@ class SessionClient(SecretsClient):
 
     async def get_all_secrets(self, find: Find) -> dict[str, bytes]:
         key = (find.path, find.name_regexp, tuple(sorted(find.tags.items())), find.conversion_strategy)
-        return dict(await self._shared.finds.do(key, lambda: self._client.get_all_secrets(find)))
+        self._circuit.check()
+        return dict(await self._shared.finds.do(key, lambda: self._circuit.guard(self._client.get_all_secrets(find))))
 
     async def push_secret(self, values: Mapping[str, bytes], data: PushData) -> None:
+        self._circuit.check()
         try:
-            await self._client.push_secret(values, data)
+            await self._circuit.guard(self._client.push_secret(values, data))
         finally:
             self._forget(data.remote_key)
 
     async def delete_secret(self, ref: RemoteRef) -> None:
+        self._circuit.check()
         try:
-            await self._client.delete_secret(ref)
+            await self._circuit.guard(self._client.delete_secret(ref))
         finally:
             self._forget(ref.key)
 
     async def secret_exists(self, ref: RemoteRef) -> bool:
-        return await self._client.secret_exists(ref)
+        self._circuit.check()
+        return await self._circuit.guard(self._client.secret_exists(ref))
 
     async def validate(self) -> Validation:
-        return await self._client.validate()
+        self._circuit.check()
+        return await self._circuit.guard(self._client.validate())
 
     async def aclose(self) -> None:
         """Does nothing: the pool closes clients."""
@@ -93,7 +136,8 @@ class SessionClient(SecretsClient):
         if ref in self._missing:
             raise self._missing[ref].with_traceback(None)
         try:
-            value = await flight.do(ref, fetch)
+            self._circuit.check()
+            value = await flight.do(ref, lambda: self._circuit.guard(fetch()))
         except NoSecret as exc:
             self._missing[ref] = exc
             raise

@@ -264,7 +264,9 @@ class SecretBinding(Model):
 class StatusCondition(Condition):
     """One observed condition."""
 
-    type: Annotated[str, Schema(extra={"enum": ["Ready", "Deleted"]})] = Field(description="Ready or Deleted.")
+    type: Annotated[str, Schema(extra={"enum": ["Ready", "Deleted", "Stalled", "Reconciling"]})] = Field(
+        description="Ready; Stalled or Reconciling, with the kind of failure as reason, where only a change helps or it is tried again."
+    )
 
 
 class ExternalSecretStatus(Model):
@@ -278,6 +280,7 @@ class ExternalSecretStatus(Model):
     )
     conditions: list[StatusCondition] | None = Field(None, description="Ready: whether the Secret is in step.")
     binding: SecretBinding | None = Field(None, description="The Secret that was written.")
+    observed_generation: int | None = Field(None, description="The metadata.generation that this status is about.")
     last_error: str | None = Field(None, description="Why Ready is False, in full; absent while Ready is True.")
 
 

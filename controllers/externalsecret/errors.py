@@ -18,6 +18,10 @@ The text of each is user visible (condition, event). It never quotes a secret va
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from controllers.failures import FailureClass
+
 __all__ = [
     "FetchFailed",
     "InvalidField",
@@ -35,7 +39,13 @@ __all__ = [
 
 
 class SyncError(Exception):
-    """Root of the errors of the ExternalSecret controller."""
+    """Root of the errors of the ExternalSecret controller.
+
+    Attributes:
+        failure_class: Kind of failure, where the class of the error says it; what it was raised from decides otherwise.
+    """
+
+    failure_class: ClassVar[FailureClass | None] = None
 
 
 class FetchFailed(SyncError):
@@ -44,12 +54,14 @@ class FetchFailed(SyncError):
     Attributes:
         retryable: Whether trying again soon may help.
         pending: Whether the only reason is that the store has not been checked yet.
+        place: The entry, its store and its remote key, in words.
     """
 
-    def __init__(self, message: str, *, retryable: bool, pending: bool = False) -> None:
+    def __init__(self, message: str, *, retryable: bool, pending: bool = False, place: str = "") -> None:
         super().__init__(message)
         self.retryable = retryable
         self.pending = pending
+        self.place = place
 
 
 class Permanent(SyncError):
@@ -59,9 +71,13 @@ class Permanent(SyncError):
 class ValueRefused(Permanent):
     """A fetched value cannot be decoded, or has bytes that the entry forbids."""
 
+    failure_class = FailureClass.INVALID_DATA
+
 
 class KeysRefused(Permanent):
     """Rewriting, converting or validating keys failed."""
+
+    failure_class = FailureClass.INVALID_DATA
 
 
 class InvalidField(Permanent):
@@ -70,6 +86,8 @@ class InvalidField(Permanent):
     Attributes:
         path: The field, for example `spec.refreshInterval`.
     """
+
+    failure_class = FailureClass.INVALID_SPEC
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
@@ -83,6 +101,8 @@ class TemplateFailed(Permanent):
         retryable: Whether trying again soon may help: a source could not be read.
     """
 
+    failure_class = FailureClass.INVALID_TEMPLATE
+
     def __init__(self, message: str, *, retryable: bool = False) -> None:
         super().__init__(message)
         self.retryable = retryable
@@ -91,9 +111,13 @@ class TemplateFailed(Permanent):
 class NotInThisRelease(Permanent):
     """The object uses a part of the API that this build does not do yet."""
 
+    failure_class = FailureClass.NOT_SUPPORTED
+
 
 class TargetRefused(SyncError):
     """The target stays as it is, because writing it would break another rule."""
+
+    failure_class = FailureClass.TARGET_CONFLICT
 
 
 class OwnedByAnother(TargetRefused):

@@ -106,7 +106,10 @@ class Fetcher:
                 self._stores[entry.store] = self._access.open(entry.store, plan.owner.namespace)
             except StoreUnusable as error:
                 raise FetchFailed(
-                    f"error processing {entry.label}, err: {error}", retryable=False, pending=error.pending
+                    f"error processing {entry.label}, err: {error}",
+                    retryable=False,
+                    pending=error.pending,
+                    place=place_of(entry),
                 ) from error
 
     async def _into(self, results: list[_Part | Exception], position: int, plan: Plan, entry: Entry) -> None:
@@ -191,15 +194,34 @@ def _merge(plan: Plan, results: list[_Part | Exception]) -> Fetched:
 
 
 def _failure(entry: Entry, error: Exception) -> FetchFailed:
-    prefix = f"error processing {entry.label}, err: "
+    prefix, place = f"error processing {entry.label}, err: ", place_of(entry)
     if isinstance(error, FetchFailed):
-        failure = FetchFailed(f"{prefix}{error}", retryable=error.retryable)
+        failure = FetchFailed(f"{prefix}{error}", retryable=error.retryable, place=place)
     elif isinstance(error, SyncError):
-        failure = FetchFailed(f"{prefix}{error}", retryable=False)
+        failure = FetchFailed(f"{prefix}{error}", retryable=False, place=place)
     elif isinstance(error, ProviderError | EsoCoreError):
-        failure = FetchFailed(f"{prefix}{error}", retryable=is_retryable(error))
+        failure = FetchFailed(f"{prefix}{error}", retryable=is_retryable(error), place=place)
     else:
         # A defect in a provider. Its text may hold anything, so only its type and place are shown, and no cause is kept.
-        return FetchFailed(f"{prefix}{describe_defect(error)}", retryable=True)
+        return FetchFailed(f"{prefix}{describe_defect(error)}", retryable=True, place=place)
     failure.__cause__ = error
     return failure
+
+
+def place_of(entry: Entry) -> str:
+    """Where an entry stands and what it asks for, in words: the field, the store, the remote key."""
+    match entry:
+        case DataEntry(index=index, ref=ref) | ExtractEntry(index=index, ref=ref):
+            field_name = "data" if isinstance(entry, DataEntry) else "dataFrom"
+            asked = f'key "{ref.key}"'
+            if ref.property:
+                asked += f', property "{ref.property}"'
+            if ref.version:
+                asked += f', version "{ref.version}"'
+            return f'spec.{field_name}[{index}], {entry.store.kind} "{entry.store.name}", {asked}'
+        case FindEntry():
+            return f'spec.dataFrom[{entry.index}], {entry.store.kind} "{entry.store.name}", find'
+        case GeneratorEntry():
+            return f'spec.dataFrom[{entry.index}], {entry.ref.kind} "{entry.ref.name}"'
+        case _:
+            assert_never(entry)

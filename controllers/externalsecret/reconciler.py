@@ -16,11 +16,12 @@ from controllers.externalsecret.manifest import gvk_of
 from controllers.externalsecret.names import FINALIZER
 from controllers.externalsecret.plan import Plan, plan_of, store_refs, target_name
 from controllers.externalsecret.render import IGNORED_ANNOTATIONS, Owner
-from controllers.externalsecret.report import EXTERNAL_SECRET, Notices, Reporter
+from controllers.externalsecret.report import EXTERNAL_SECRET, Notices, Reporter, StatusForm
 from controllers.externalsecret.sources import SourceChanges, TemplateSources
 from controllers.externalsecret.status import Message, Outcome, Reason
 from controllers.externalsecret.sync import Sync, Tools
 from controllers.externalsecret.target import OwnWrites, Targets, owned_by
+from controllers.failures import Failure, FailureClass, class_of
 from controllers.metrics import ExternalSecretMetrics
 from controllers.secretstore.access import StoreAccess, StoreUnusable
 from controllers.secretstore.objects import CLUSTER_STORE_KIND
@@ -100,6 +101,7 @@ class ExternalSecretReconciler:
         self._sources = sources
         self._generic = generic
         self._notices = Notices()
+        self._form = StatusForm()
         self._uids: dict[ObjectKey, str] = {}
 
     async def __call__(self, ctx: Context, request: Request) -> Result | None:
@@ -129,14 +131,14 @@ class ExternalSecretReconciler:
 
     async def _reconcile(self, ctx: Context, obj: JsonObject) -> Result | None:
         namespace = obj["metadata"]["namespace"]
-        report = Reporter(ctx, self._recorder, obj, self._metrics, self._notices)
+        report = Reporter(ctx, self._recorder, obj, self._metrics, self._notices, self._form)
         going = bool(obj["metadata"].get("deletionTimestamp"))
         try:
             if self._tools.access.foreign(list(store_refs(obj)), namespace):
                 return None
         except StoreUnusable as error:
             if not going:
-                return await self._invalid(report, str(error))
+                return await self._invalid(report, error)
         if going:
             return await self._finalize(ctx, report)
         if await self._namespace_terminating(ctx, namespace):
@@ -154,7 +156,7 @@ class ExternalSecretReconciler:
             self._check_cluster_stores(plan)
             self._tools.extensions.check(plan)
         except (InvalidField, NotInThisRelease) as error:
-            return await self._invalid(report, str(error))
+            return await self._invalid(report, error)
         refused = refusal(plan.manifest, allowed=self._generic is not None) if plan.manifest is not None else ""
         if self._sources is not None:
             self._sources.ensure_watched(report.obj)
@@ -163,7 +165,7 @@ class ExternalSecretReconciler:
         if plan.manifest is None:
             return await Sync(self._tools, ctx, report, plan).run()
         if refused or self._generic is None:
-            report.failed(refused)
+            report.failed(Failure(FailureClass.INVALID_SPEC, refused, next_attempt="when the object changes"))
             await report.status(Outcome(Reason.ERROR, Message.GENERIC_TARGET))
             return None
         return await GenericSync(self._tools, ctx, report, plan, self._generic).run()
@@ -175,9 +177,10 @@ class ExternalSecretReconciler:
         # What carries our owner mark is garbage collected; all other policies leave the target alone.
         return target.get("deletionPolicy") == "Delete"
 
-    async def _invalid(self, report: Reporter, text: str) -> Result | None:
+    async def _invalid(self, report: Reporter, error: Exception) -> Result | None:
         """The object cannot be worked on as it is written: only an edit helps, and that wakes it."""
-        report.failed(text)
+        text = str(error)
+        report.failed(Failure(class_of(error), text, next_attempt="when the object changes"))
         await report.status(Outcome(Reason.ERROR, text))
         return None
 

@@ -7,15 +7,16 @@ from typing import Final
 
 from controllers.externalsecret.status import Outcome, Reason, next_status, ready_changed
 from controllers.externalsecret.target import KeyChanges
+from controllers.failures import Failure
 from controllers.metrics import ExternalSecretMetrics
 from eso_core.client import MergePatch
 from eso_core.controller import Context
 from eso_core.events import Recorder
 from eso_core.events.core import EventType
 from eso_core.meta import GVK, JsonObject, ObjectKey
-from eso_core.meta.errors import Conflict, NotFound
+from eso_core.meta.errors import Conflict, Invalid, NotFound
 
-__all__ = ["EXTERNAL_SECRET", "Notices", "Reporter"]
+__all__ = ["EXTERNAL_SECRET", "Notices", "Reporter", "StatusForm"]
 
 EXTERNAL_SECRET: Final = GVK("external-secrets.io", "v1", "ExternalSecret")
 
@@ -42,6 +43,13 @@ class Notices:
         self._said.pop(uid, None)
 
 
+@dataclass(slots=True)
+class StatusForm:
+    """Whether the installed definition takes what our status has beyond the original's; found out at the first write."""
+
+    extended: bool = True
+
+
 class Reporter:
     """Reports about one ExternalSecret in one reconcile.
 
@@ -51,17 +59,25 @@ class Reporter:
         obj: The object as it was read; replaced when its finalizer is written.
         metrics: Where outcomes are counted.
         notices: Remembers remarks between reconciles.
+        form: What the installed definition takes, shared by all reconciles.
     """
 
     def __init__(
-        self, ctx: Context, recorder: Recorder, obj: JsonObject, metrics: ExternalSecretMetrics, notices: Notices
+        self,
+        ctx: Context,
+        recorder: Recorder,
+        obj: JsonObject,
+        metrics: ExternalSecretMetrics,
+        notices: Notices,
+        form: StatusForm,
     ) -> None:
         self._ctx = ctx
         self._recorder = recorder
         self._metrics = metrics
         self._notices = notices
+        self._form = form
         self.obj = obj
-        self._failure = ""
+        self._failure: Failure | None = None
 
     @property
     def key(self) -> ObjectKey:
@@ -85,25 +101,49 @@ class Reporter:
         object from its successor of the same name.
         """
         before = self.obj.get("status")
-        after = next_status(before, outcome, self._ctx.clock.now(), error="" if outcome.ready else self._failure)
         self._metrics.set_condition(self.key, "Ready", "True" if outcome.ready else "False")
+        after = self._after(outcome)
         if after == before:
             return
-        metadata = self.obj["metadata"]
-        known = before or {}
-        changed = {name: after.get(name) for name in {**known, **after} if known.get(name) != after.get(name)}
-        patch = MergePatch({"metadata": {"uid": metadata["uid"]}, "status": changed})
         try:
-            await self._ctx.client.patch(EXTERNAL_SECRET, self.key, patch, subresource="status")
+            await self._write(after)
+        except Invalid:
+            if not self._form.extended:
+                raise
+            # The original's definition allows no other types of conditions.
+            self._form.extended = False
+            after = self._after(outcome)
+            if after == before:
+                return
+            await self._write(after)
         except (NotFound, Conflict):
             return  # deleted, or replaced by another object of this name: what was found out is not about that one
         if ready_changed(before, after):
             what = "deleted secret" if outcome.reason is Reason.DELETED else "reconciled secret"
             self._ctx.log.info(what, ready=outcome.ready, reason=str(outcome.reason), message=str(outcome.message))
 
-    def failed(self, text: str) -> None:
-        """Record a failure: the event with the full text, and the count. The next status has the text as well."""
-        self._failure = text
+    def _after(self, outcome: Outcome) -> JsonObject:
+        return next_status(
+            self.obj.get("status"),
+            outcome,
+            self._ctx.clock.now(),
+            failure=None if outcome.ready else self._failure,
+            generation=int(self.obj["metadata"].get("generation") or 0),
+            extended=self._form.extended,
+        )
+
+    async def _write(self, after: JsonObject) -> None:
+        known = self.obj.get("status") or {}
+        changed = {name: after.get(name) for name in {**known, **after} if known.get(name) != after.get(name)}
+        patch = MergePatch({"metadata": {"uid": self.obj["metadata"]["uid"]}, "status": changed})
+        stored = await self._ctx.client.patch(EXTERNAL_SECRET, self.key, patch, subresource="status")
+        if "observedGeneration" in changed and "observedGeneration" not in (stored.get("status") or {}):
+            self._form.extended = False  # pruned: writing it again and again would change nothing
+
+    def failed(self, failure: Failure) -> None:
+        """Record a failure: the event with the full text, and the count. The next status has it as well."""
+        self._failure = failure
+        text = failure.text
         self._metrics.failed(self.key)
         self.event("Warning", "UpdateFailed", text)
 

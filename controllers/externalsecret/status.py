@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from controllers.failures import Failure, set_failure
 from eso_core.meta import JsonObject, find_condition, format_time, set_condition
 
 __all__ = ["READY", "Message", "Outcome", "Reason", "absence_expected", "next_status", "ready_changed", "was_refused"]
@@ -74,16 +75,28 @@ class Outcome:
         return self.reason not in (Reason.ERROR, Reason.RESOURCE_ERROR)
 
 
-def next_status(current: JsonObject | None, outcome: Outcome, now: datetime, *, error: str = "") -> JsonObject:
+def next_status(
+    current: JsonObject | None,
+    outcome: Outcome,
+    now: datetime,
+    *,
+    failure: Failure | None = None,
+    generation: int = 0,
+    extended: bool = True,
+) -> JsonObject:
     """The whole status after `outcome`; `binding` is there from the first write on, with an empty name at first.
 
-    `error` is the whole cause of a failure: messages of the condition are fixed texts that people match on, and the event
-    that has the cause is gone after an hour.
+    `failure` is the whole cause: messages of the Ready condition are fixed texts that people match on, and the event that
+    has the cause is gone after an hour. `generation` is the one that was looked at. `extended` is False where the installed
+    definition does not know what the original's status has not: then these fields stay as they are.
     """
     status = dict(current or {})
-    status.pop("lastError", None)
-    if error:
-        status["lastError"] = error[:_ERROR_LIMIT]
+    if extended:
+        status.pop("lastError", None)
+        if failure is not None:
+            status["lastError"] = failure.text[:_ERROR_LIMIT]
+        if generation:
+            status["observedGeneration"] = max(generation, int(status.get("observedGeneration") or 0))
     if outcome.synced_at is not None:
         status["refreshTime"] = format_time(outcome.synced_at)
         status["syncedResourceVersion"] = outcome.synced_version
@@ -102,6 +115,8 @@ def next_status(current: JsonObject | None, outcome: Outcome, now: datetime, *, 
         message=outcome.message,
         now=now,
     )
+    if extended:
+        set_failure(conditions, failure, now)
     return status
 
 

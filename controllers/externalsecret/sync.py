@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any, Final
 
 from controllers.externalsecret.decide import (
@@ -16,6 +17,7 @@ from controllers.externalsecret.decide import (
     next_wake,
     retry_after,
     should_refresh,
+    spread,
 )
 from controllers.externalsecret.errors import (
     FetchFailed,
@@ -37,10 +39,11 @@ from controllers.externalsecret.sources import SourceChanges
 from controllers.externalsecret.status import Message, Outcome, Reason, absence_expected, was_refused
 from controllers.externalsecret.target import OwnWrites, Target, Targets, key_changes, owned_by
 from controllers.externalsecret.watches import REFRESH_PRIORITY
+from controllers.failures import Failure, at, class_of, next_retry
 from controllers.secretstore.access import StoreAccess
 from controllers.templating.redaction import redacted
 from eso_core.controller import Context, Result
-from eso_core.meta import JsonObject, ObjectKey
+from eso_core.meta import JsonObject, ObjectKey, format_time
 from eso_core.meta.errors import (
     AlreadyExists,
     ApiError,
@@ -51,6 +54,7 @@ from eso_core.meta.errors import (
     Invalid,
     RequestEntityTooLarge,
 )
+from providers.errors import Throttled, find_cause
 from providers.pool import ClientPool
 
 __all__ = ["PENDING_GRACE", "PendingStores", "Sync", "Tools"]
@@ -373,15 +377,26 @@ class Sync:
                 message = Message.IMMUTABLE
             case _:
                 message = Message.UPDATE
-        self._report.failed(text)
+        wait = conflict_retry_after(self._plan.refresh)
+        self._report.failed(Failure(class_of(error), text, next_attempt=at(self._ctx.clock.now(), wait)))
         written = None if isinstance(error, NotAdopted) else self._plan.target.name
         await self._report.status(Outcome(self.error_reason, message, binding=written))
-        return _wake_in(conflict_retry_after(self._plan.refresh))
+        return _wake_in(wait)
 
     async def _fail(self, message: Message, error: Exception, *, retry: bool, text: str = "") -> Result | None:
         """Report a failure; raises it when back-off may heal it, else says when to look again."""
         detail = text or str(error)
-        self._report.failed(detail)
+        throttled = find_cause(error, Throttled)
+        wait = retry_after(self._plan.refresh)
+        now = self._ctx.clock.now()
+        if throttled is not None and throttled.retry_after > 0:
+            # The store says when: back-off would ask too early, or far too late.
+            wait = throttled.retry_after + spread(throttled.retry_after, self._plan.owner.uid)
+            shown_next, retry = f"at {format_time(now + timedelta(seconds=wait))}", False
+        else:
+            shown_next = next_retry(self._ctx.attempt) if retry else at(now, wait)
+        place = error.place if isinstance(error, FetchFailed) else ""
+        self._report.failed(Failure(class_of(error), detail, place, retry or throttled is not None, shown_next))
         shown = str(message)
         if isinstance(error, TemplateFailed):
             # Whoever writes a template looks at the condition: key, place and what there is belong there.
@@ -389,7 +404,7 @@ class Sync:
         await self._report.status(Outcome(self.error_reason, shown))
         if retry:
             raise error
-        return _wake_in(retry_after(self._plan.refresh))
+        return _wake_in(wait)
 
 
 def _wake_in(seconds: float | None) -> Result:

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import re2
 
+from controllers.failures import FailureClass
 from controllers.secretstore.objects import CLUSTER_STORE, CLUSTER_STORE_KIND, STORE, STORE_KIND
 from eso_core.meta import GVK, JsonObject, LabelSelector, ObjectKey, find_condition, is_condition_true
 from eso_core.meta.wellknown import NAMESPACE
@@ -26,11 +27,15 @@ class StoreUnusable(Exception):
 
     Attributes:
         pending: The store exists and has not been checked yet.
+        failure_class: Kind of failure.
     """
 
-    def __init__(self, message: str, *, pending: bool = False) -> None:
+    def __init__(
+        self, message: str, *, pending: bool = False, failure_class: FailureClass = FailureClass.INVALID_REFERENCE
+    ) -> None:
         super().__init__(message)
         self.pending = pending
+        self.failure_class = failure_class
 
 
 class StoreRef(NamedTuple):
@@ -117,7 +122,9 @@ class StoreAccess:
         conditions = (store.get("status") or {}).get("conditions")
         if self._flood_gate and not is_condition_true(conditions, "Ready"):
             unchecked = find_condition(conditions, "Ready") is None
-            raise StoreUnusable(f'{ref.kind} "{ref.name}" is not ready', pending=unchecked)
+            raise StoreUnusable(
+                f'{ref.kind} "{ref.name}" is not ready', pending=unchecked, failure_class=FailureClass.STORE_NOT_READY
+            )
         return Store.from_object(store)
 
     def _check_namespace(self, ref: StoreRef, conditions: Sequence[JsonObject], namespace: str) -> None:
@@ -126,7 +133,8 @@ class StoreAccess:
         labels = (found.get("metadata") or {}).get("labels") or {}
         if not namespace_allowed(conditions, namespace, labels):
             raise StoreUnusable(
-                f'using cluster store "{ref.name}" is not allowed from namespace "{namespace}": denied by spec.condition'
+                f'using cluster store "{ref.name}" is not allowed from namespace "{namespace}": denied by spec.condition',
+                failure_class=FailureClass.DENIED,
             )
 
     def _find(self, ref: StoreRef, namespace: str) -> JsonObject | None:

@@ -19,9 +19,10 @@ from yarl import URL
 from eso_core.aio import Clock
 from eso_core.client.proxies import proxy_for
 from eso_core.meta.errors import ConfigError
-from providers.errors import AccessDenied, ErrorKind, InvalidData, InvalidSpec, ProviderError, Unavailable
+from providers.errors import AccessDenied, ErrorKind, InvalidData, InvalidSpec, ProviderError, Throttled, Unavailable
 from providers.gojson import JsonValue, decode
 from providers.interface import ProviderCalls
+from providers.throttling import retry_after
 from providers.vault.paths import api_path
 
 __all__ = ["Answer", "ReplicationState", "RetryPolicy", "VaultHttp", "VaultRefused"]
@@ -178,7 +179,9 @@ class VaultHttp:
         for _ in range(self._retry.retries):
             try:
                 return await self._send(method, url, headers, payload)
-            except Unavailable:
+            except Unavailable as exc:
+                if isinstance(exc, Throttled) and exc.retry_after > 0:
+                    raise  # whoever waits holds no worker
                 await self._clock.sleep(self._retry.wait(self._rng))
         return await self._send(method, url, headers, payload)
 
@@ -218,7 +221,7 @@ class VaultHttp:
         if self._state is not None:
             for header in response_headers.getall("X-Vault-Index", ()):
                 self._state.record(header)
-        return self._judge(method, url, status, raw)
+        return self._judge(method, url, status, raw, retry_after(response_headers, self._clock.now()))
 
     async def _exchange(
         self, method: str, url: str, headers: list[tuple[str, str]], payload: bytes | None
@@ -282,7 +285,7 @@ class VaultHttp:
             kind=ErrorKind.SPEC,
         )
 
-    def _judge(self, method: str, url: str, status: int, raw: bytes) -> Answer | None:
+    def _judge(self, method: str, url: str, status: int, raw: bytes, asked: float) -> Answer | None:
         where = f"{method} {_shown(url)}"
         if 200 <= status < 300:
             return _answer(raw, where) if raw.strip() else None
@@ -299,7 +302,9 @@ class VaultHttp:
                 raise VaultRefused(f"{text}: check that the token is valid and that its policies allow this")
             case 503 if "sealed" in reason.lower():
                 raise Unavailable(f"{text}: unseal the Vault at {self.server}")
-            case 412 | 429:
+            case 429:
+                raise Throttled(text, retry_after=asked)
+            case 412:
                 raise Unavailable(text)
             case _ if status >= 500 and status != 501:
                 raise Unavailable(text)

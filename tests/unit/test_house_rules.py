@@ -124,7 +124,7 @@ def test_the_collector_is_kept_from_what_the_caches_hold() -> None:
     try:
         with Manager._frozen_gc(Holder()):  # type: ignore[arg-type]  # only the options are looked at
             assert not gc.isenabled()
-            kept = [{"n": number} for number in range(10_000)]
+            kept = [[[]] for _ in range(10_000)]
         assert gc.isenabled()
         assert gc.get_freeze_count() - before > 10_000
         del kept

@@ -53,8 +53,11 @@ def expected(plural: str) -> JsonObject:
             v1["schema"]["properties"]["spec"]["properties"][entries]["items"]["properties"]["optional"] = {
                 "type": "boolean"
             }
-        # The cause of a failure, which the original tells in an event only.
-        v1["schema"]["properties"]["status"]["properties"]["lastError"] = {"type": "string"}
+        # The cause of a failure, which the original tells in an event only, its kind, and what generation was looked at.
+        status = v1["schema"]["properties"]["status"]["properties"]
+        status["lastError"] = {"type": "string"}
+        status["observedGeneration"] = {"type": "integer"}
+        status["conditions"]["items"]["properties"]["type"]["enum"] += ["Stalled", "Reconciling"]
         v1["selectableFields"] = [f for f in v1["selectableFields"] if f["jsonPath"] != ".spec.refreshInterval"]
     for version in (v1, v1beta1):
         version["schema"] = {"openAPIV3Schema": version["schema"]}

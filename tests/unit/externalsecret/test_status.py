@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from controllers.externalsecret.status import Message, Outcome, Reason, absence_expected, next_status, ready_changed
+from controllers.failures import Failure, FailureClass
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, 700_000, tzinfo=UTC)
 SYNCED = Outcome(Reason.SYNCED, Message.SYNCED, NOW, "1-a", "target")
@@ -79,8 +80,29 @@ def test_a_missing_target_is_no_drift_when_the_policy_left_none() -> None:
 
 
 def test_the_whole_cause_stays_as_long_as_the_failure() -> None:
-    """Set with a failure, cut to a kilobyte, gone with the next success."""
-    failed = next_status(None, Outcome(Reason.ERROR, Message.PROVIDER), NOW, error="x" * 2000)
+    """Set with a failure, cut to a kilobyte, gone with the next success; the second condition goes with it."""
+    failure = Failure(FailureClass.NOT_FOUND, "x" * 2000)
+    failed = next_status(None, Outcome(Reason.ERROR, Message.PROVIDER), NOW, failure=failure)
     assert failed["lastError"] == "x" * 1024
     assert failed["conditions"][0]["message"] == "could not get secret data from provider"
-    assert "lastError" not in next_status(failed, Outcome(Reason.SYNCED, Message.SYNCED, NOW, "1-a", "s"), NOW)
+    assert (failed["conditions"][1]["type"], failed["conditions"][1]["reason"]) == ("Stalled", "NotFound")
+    good = next_status(failed, Outcome(Reason.SYNCED, Message.SYNCED, NOW, "1-a", "s"), NOW)
+    assert "lastError" not in good
+    assert [condition["type"] for condition in good["conditions"]] == ["Ready"]
+
+
+def test_the_observed_generation_never_goes_back() -> None:
+    """A status that was computed for an older spec must not hide a newer one."""
+    seen = next_status(None, SYNCED, NOW, generation=3)
+    assert seen["observedGeneration"] == 3
+    assert next_status(seen, SYNCED, NOW, generation=2)["observedGeneration"] == 3
+
+
+def test_a_definition_of_the_original_gets_the_status_of_the_original() -> None:
+    """It would refuse a condition of another type, and drop every other field."""
+    failure = Failure(FailureClass.NOT_FOUND, "x")
+    status = next_status(
+        None, Outcome(Reason.ERROR, Message.PROVIDER), NOW, failure=failure, generation=3, extended=False
+    )
+    assert set(status) == {"binding", "conditions"}
+    assert [condition["type"] for condition in status["conditions"]] == ["Ready"]

@@ -21,6 +21,7 @@ from providers import (
     ProviderError,
     RemoteRef,
     StoreKey,
+    Throttled,
     Unavailable,
     UnknownProvider,
 )
@@ -485,3 +486,34 @@ async def test_whatever_happens_no_client_is_used_after_its_close_and_each_is_cl
     assert (statistics.open, statistics.in_use, statistics.retired) == (0, 0, 0)
     assert statistics.opened == statistics.closed == len(recorder.closed) > 20
     assert len(set(recorder.closed)) == len(recorder.closed)
+
+
+async def test_a_store_that_asks_for_fewer_requests_gets_none_until_its_time_is_over(
+    pool: Any, recorder: Any, store_of: Any, clock: FakeClock
+) -> None:
+    """Of all namespaces: the refusal is one answer for everybody; an edited store is asked at once."""
+
+    async def refuse() -> None:
+        raise Throttled("429: slow down", retry_after=30)
+
+    store = store_of(kind="ClusterSecretStore")
+    assert await _read(pool, store, "ns", RemoteRef("a"))
+    calm, recorder.pause = recorder.pause, refuse
+    with pytest.raises(Throttled):
+        await _read(pool, store, "ns", RemoteRef("a"))
+    recorder.pause = calm
+    asked, opened = len(recorder.requests), len(recorder.contexts)
+    await clock.advance(20)
+    for namespace in ("ns", "other"):
+        with pytest.raises(Throttled, match="slow down") as caught:
+            await _read(pool, store, namespace, RemoteRef("b"))
+        assert caught.value.retry_after == 10
+    assert (len(recorder.requests), len(recorder.contexts)) == (asked, opened)
+    await clock.advance(10)
+    assert await _read(pool, store, "other", RemoteRef("b")) == b"B"
+    recorder.pause = refuse
+    with pytest.raises(Throttled):
+        await _read(pool, store, "ns", RemoteRef("a"))
+    recorder.pause = calm
+    assert await _read(pool, store_of(kind="ClusterSecretStore", generation=2), "ns", RemoteRef("a")) == b"A"
+    await pool.aclose()

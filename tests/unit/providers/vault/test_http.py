@@ -11,7 +11,7 @@ import pytest
 
 from eso_core.aio import Clock, TaskScope
 from eso_core.testing.clock import FakeClock
-from providers import AccessDenied, ErrorKind, InvalidData, InvalidSpec, ProviderError, Unavailable
+from providers import AccessDenied, ErrorKind, InvalidData, InvalidSpec, ProviderError, Throttled, Unavailable
 from providers.vault.http import ReplicationState, RetryPolicy, VaultHttp
 
 
@@ -55,6 +55,17 @@ async def test_a_namespace_of_the_request_replaces_that_of_the_store(vault: Any,
     await read(http, namespace="")
     assert vault.requests[0].headers["X-Vault-Namespace"] == "login"
     assert "X-Vault-Namespace" not in vault.requests[1].headers
+
+
+async def test_a_vault_that_says_when_to_come_back_is_left_alone_until_then(
+    vault: Any, impatient: Any, calls: Any
+) -> None:
+    """No try in between, and no worker that waits: the time is in the error."""
+    vault.fallback = (429, {"errors": ["quota"]}, {"Retry-After": "17"})
+    with pytest.raises(Throttled, match="429: quota") as caught:
+        await read(make(vault, impatient, calls))
+    assert caught.value.retry_after == 17
+    assert len(vault.requests) == 1
 
 
 @pytest.mark.parametrize("status", [412, 429, 500, 502, 503, 504])
