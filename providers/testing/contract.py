@@ -232,11 +232,13 @@ class ProviderContract:
                 with pytest.raises(NotSupported):
                     await client.push_secret({"password": _PLANTED}, data)
                 return
-            await client.push_secret({"password": _PLANTED}, data)
-            await client.push_secret({"password": _PLANTED}, data)
+            value = json.dumps({"inner": _PLANTED.decode()}).encode() if backend.documents else _PLANTED
+            await client.push_secret({"password": value}, data)
+            await client.push_secret({"password": value}, data)
             assert await client.secret_exists(RemoteRef(key))
             if backend.provider.capabilities is Capabilities.READ_WRITE:
-                assert await client.get_secret(RemoteRef(key)) == _PLANTED
+                wanted = RemoteRef(key, "inner") if backend.documents else RemoteRef(key)
+                assert await client.get_secret(wanted) == _PLANTED
             await client.delete_secret(RemoteRef(key))
             await client.delete_secret(RemoteRef(key))
 

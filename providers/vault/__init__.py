@@ -7,6 +7,7 @@
     auth    ways to log in
     token   one token per store, renewed and revoked
     client  reading, extracting, finding
+    writing pushing and taking back
     checks  static checks of a store, and whose namespace its credentials come from (pure)
 
 The operator's pod needs no ``VAULT_*`` environment variables, and none is read.
@@ -32,7 +33,7 @@ __all__ = ["VaultProvider", "connect"]
 
 
 class VaultProvider(Provider):
-    """Reads KV v1 and v2."""
+    """Reads and writes KV v1 and v2."""
 
     name: ClassVar[str] = "vault"
     spec: ClassVar[type[ProviderSpec]] = VaultSpec

@@ -203,7 +203,7 @@ async def _log_in(
     doing = f"logging in to Vault with {method}"
     asked = ctx.clock.monotonic()
     try:
-        answer = await http.request("PUT", path, call=call, namespace=namespace, body=body)
+        answer = await http.request("PUT", path, call=call, namespace=namespace, body=dict(body))
     except ProviderError as exc:
         # Vault answers wrong credentials with 400; 403 and 404 mean a wrong mount or a forbidden role.
         denied = isinstance(exc, VaultRefused) or exc.kind is ErrorKind.DATA

@@ -1,21 +1,22 @@
-"""Reading secrets of a KV mount."""
+"""The secrets of a KV mount."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from eso_core.aio import TaskScope
 from providers.errors import InvalidData, InvalidSpec, NoSecret, NotSupported, ProviderError
 from providers.find import has_tags, name_matcher
 from providers.gjson import get
 from providers.gojson import JsonValue, decode, encode, map_value_bytes, value_bytes
-from providers.interface import DocumentClient, Find, MetadataPolicy, RemoteRef, Validation, ValidationState
+from providers.interface import DocumentClient, Find, MetadataPolicy, PushData, RemoteRef, Validation, ValidationState
 from providers.vault.http import Answer, VaultHttp, VaultRefused
 from providers.vault.paths import data_path, metadata_path
 from providers.vault.token import TokenKeeper
+from providers.vault.writing import Writer
 
 __all__ = ["Document", "UnboundClient", "VaultClient", "VaultConnection"]
 
@@ -47,7 +48,7 @@ class VaultConnection:
         *,
         call: str,
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
+        body: dict[str, JsonValue] | None = None,
     ) -> Answer | None:
         """As ``VaultHttp.request``, authenticated."""
         token = await self.keeper.token()
@@ -80,6 +81,19 @@ class VaultClient(DocumentClient[Document]):
         self._connection = connection
         self._mount = mount
         self._version = version
+        self._writer = Writer(connection.request, mount=mount, version=version)
+
+    async def push_secret(self, values: Mapping[str, bytes], data: PushData) -> None:
+        await self._writer.push(values, data)
+
+    async def delete_secret(self, ref: RemoteRef) -> None:
+        await self._writer.delete(ref)
+
+    async def secret_exists(self, ref: RemoteRef) -> bool:
+        def has(members: dict[str, JsonValue]) -> bool:
+            return ref.property in members or get(encode(members), ref.property) is not None
+
+        return await self._writer.exists(ref, has)
 
     async def read(self, ref: RemoteRef) -> Document:
         if not ref.key.strip("/"):

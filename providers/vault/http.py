@@ -13,14 +13,13 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import aiohttp
-import orjson
 from yarl import URL
 
 from eso_core.aio import Clock
 from eso_core.client.proxies import proxy_for
 from eso_core.meta.errors import ConfigError
 from providers.errors import AccessDenied, ErrorKind, InvalidData, InvalidSpec, ProviderError, Throttled, Unavailable
-from providers.gojson import JsonValue, decode
+from providers.gojson import JsonValue, decode, encode
 from providers.interface import ProviderCalls
 from providers.throttling import retry_after
 from providers.vault.paths import api_path
@@ -144,7 +143,7 @@ class VaultHttp:
         token: str = "",
         namespace: str | None = None,
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
+        body: dict[str, JsonValue] | None = None,
     ) -> Answer | None:
         """One request, with retries. None means that there is nothing (404, or an empty answer).
 
@@ -166,7 +165,7 @@ class VaultHttp:
         if query:
             url += "?" + urlencode(query)
         headers = self._request_headers(token, self.namespace if namespace is None else namespace)
-        payload = None if body is None else orjson.dumps(body)
+        payload = None if body is None else encode(body, html=False).encode()
         try:
             answer = await self._try(method, url, headers, payload)
         except ProviderError as exc:

@@ -49,7 +49,6 @@ PENDING = {
     "store-webhook-unreachable": "the webhook provider is not in this release",
     "vault-generator": GENERATORS,
     "push-generator": GENERATORS,
-    "vault-push": "the vault provider does not push yet",
 }
 SCENARIOS = {}
 for path in sorted((HERE / "scenarios").glob("*.yaml")):

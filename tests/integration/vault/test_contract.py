@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from providers import NotSupported, PushData
 from providers.testing import Backend, ProviderContract
 from providers.vault import VaultProvider
 from tests.integration.openbao import BaoServer
@@ -41,9 +40,3 @@ class TestVault(ProviderContract):
             key=lambda word: f"{prefix}/{word}",
             documents=True,
         )
-
-    async def test_what_is_pushed_can_be_read_and_deleted(self, backend: Backend) -> None:
-        """This release reads from Vault only, and says so."""
-        async with backend.open() as client:
-            with pytest.raises(NotSupported):
-                await client.push_secret({"password": b"x"}, PushData(backend.key("pushed"), "password"))
