@@ -162,6 +162,7 @@ class PushSecretStatus(Model):
         None, description="What was left in the stores by deletionPolicy None; deletionPolicy Delete removes it."
     )
     source_version: str | None = Field(None, description="Hash of the versions of sources and stores that were pushed.")
+    observed_generation: int | None = Field(None, description="The metadata.generation that this status is about.")
     last_error: str | None = Field(None, description="Why Ready is False, in full; absent while Ready is True.")
 
 

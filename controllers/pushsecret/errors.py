@@ -12,9 +12,14 @@ PushError                 the pass cannot go on; the text is user visible and ne
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from controllers.failures import FailureClass
+
 __all__ = [
     "EntriesRefused",
     "InvalidField",
+    "KeyMissing",
     "PushError",
     "PushFailed",
     "SourceFailed",
@@ -31,7 +36,12 @@ class PushError(Exception):
         message: What the condition says.
         detail: The whole cause for the event, where the condition has a fixed text.
         retryable: Whether trying again soon may help; else the next refresh, or a change, is early enough.
+
+    Attributes:
+        failure_class: Kind of failure, unless the cause knows better.
     """
+
+    failure_class: ClassVar[FailureClass | None] = None
 
     def __init__(self, message: str, *, detail: str = "", retryable: bool = False) -> None:
         super().__init__(message)
@@ -42,6 +52,8 @@ class PushError(Exception):
 class InvalidField(PushError):
     """A field of the spec cannot be read, or does not fit the others."""
 
+    failure_class = FailureClass.INVALID_SPEC
+
 
 class SourceFailed(PushError):
     """A Secret that is to be pushed cannot be read."""
@@ -50,17 +62,31 @@ class SourceFailed(PushError):
 class SourceMissing(SourceFailed):
     """A Secret that is to be pushed is not there."""
 
+    failure_class = FailureClass.INVALID_REFERENCE
+
 
 class StoreFailed(PushError):
     """A store is missing, or may not be used."""
+
+    failure_class = FailureClass.INVALID_REFERENCE
 
 
 class TemplateRefused(PushError):
     """The template cannot be rendered."""
 
+    failure_class = FailureClass.INVALID_TEMPLATE
+
 
 class EntriesRefused(PushError):
     """No entries can be made of the keys that are there, or two of them contradict each other."""
+
+    failure_class = FailureClass.INVALID_SPEC
+
+
+class KeyMissing(EntriesRefused):
+    """An entry names a key that the Secret does not have."""
+
+    failure_class = FailureClass.INVALID_DATA
 
 
 class PushFailed(PushError):

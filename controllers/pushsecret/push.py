@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from controllers.pushsecret.errors import EntriesRefused, PushError, PushFailed, StoreFailed
+from controllers.pushsecret.errors import KeyMissing, PushError, PushFailed, StoreFailed
 from controllers.pushsecret.expand import convert
 from controllers.pushsecret.plan import DataEntry
 from controllers.pushsecret.records import Records, Stale, record_of, store_of
@@ -234,5 +234,5 @@ def _values(entry: DataEntry, source: SourceSecret) -> dict[str, bytes]:
     if entry.secret_key and entry.secret_key not in values:
         there = ", ".join(sorted(values)) or "no keys"
         text = f"secret key {entry.secret_key} does not exist"
-        raise EntriesRefused(text, detail=f"{text}: {source.name} has {there}")
+        raise KeyMissing(text, detail=f"{text}: {source.name} has {there}")
     return values

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from controllers.externalsecret.report import Notices
+from controllers.externalsecret.report import Notices, StatusForm
 from controllers.metrics import ObjectMetrics
 from controllers.pushsecret.errors import InvalidField, PushError
 from controllers.pushsecret.plan import FINALIZER, PUSH_SECRET, deletes, plan_of, store_choices
 from controllers.pushsecret.records import RETAINED, merged, recorded, stale, store_of, without
 from controllers.pushsecret.report import Reporter
-from controllers.pushsecret.status import Outcome, Reason
 from controllers.pushsecret.sync import PushSync, PushTools, clearing_failed
 from controllers.secretstore.holds import StoreHolds
 from eso_core.client import JsonPatch
@@ -57,6 +56,7 @@ class PushSecretReconciler:
         self._metrics = metrics
         self._watch_namespaces = watch_namespaces
         self._notices = Notices()
+        self._form = StatusForm()
         self._uids: dict[ObjectKey, str] = {}
         self._held: dict[ObjectKey, set[StoreKey]] = {}
 
@@ -71,7 +71,7 @@ class PushSecretReconciler:
             return None
         self._uids[key] = obj["metadata"].get("uid") or ""
         self._metrics.refine(key, obj["metadata"].get("labels"))
-        report = Reporter(ctx, self._recorder, obj, self._metrics, self._notices)
+        report = Reporter(ctx, self._recorder, obj, self._metrics, self._notices, self._form)
         try:
             return await self._reconcile(ctx, report)
         finally:
@@ -108,7 +108,7 @@ class PushSecretReconciler:
                 plan = plan_of(report.obj)
             except InvalidField as error:
                 # Only an edit helps, and that wakes the object.
-                await report.failed(error, Outcome(Reason.ERRORED, str(error), error=error.detail))
+                await report.failed(error, wait=None)
                 return None
             return await PushSync(self._tools, ctx, report, plan).run()
         finally:
@@ -175,8 +175,8 @@ class PushSecretReconciler:
         error: PushError = clearing_failed(cleared.error)
         if find_cause(cleared.error, NotSupported) is not None:
             error.detail += "; set spec.deletionPolicy to None to let the PushSecret go without that"
-        left = without(before, cleared.gone)
-        await report.failed(error, Outcome(Reason.ERRORED, str(error), left, {}, error=error.detail))
+        error.retryable = True  # there is no interval any more
+        await report.failed(error, records=without(before, cleared.gone), retained={}, wait=None)
         raise error
 
     def _is_terminating(self, ctx: Context, namespace: str) -> bool:

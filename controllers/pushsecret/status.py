@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from controllers.failures import Failure, set_failure
 from controllers.pushsecret.records import RETAINED, SYNCED, Records
 from eso_core.meta import JsonObject, find_condition, format_time, set_condition
 
@@ -15,6 +16,7 @@ __all__ = ["SOURCE_VERSION", "Message", "Outcome", "Reason", "next_status", "rea
 READY: Final = "Ready"
 SOURCE_VERSION: Final = "sourceVersion"
 LAST_ERROR: Final = "lastError"
+GENERATION: Final = "observedGeneration"
 
 _ERROR_LIMIT: Final = 1024
 _MESSAGE_LIMIT: Final = 32_768
@@ -48,7 +50,7 @@ class Outcome:
         synced_at: Start of the pass, when it succeeded.
         synced_version: The sync version that `synced_at` belongs to.
         source_version: The fingerprint of sources and stores that was pushed.
-        error: The whole cause of a failure.
+        failure: The whole cause, and when it is tried again.
     """
 
     reason: Reason
@@ -58,7 +60,7 @@ class Outcome:
     synced_at: datetime | None = None
     synced_version: str = ""
     source_version: str = ""
-    error: str = ""
+    failure: Failure | None = None
 
     @property
     def ready(self) -> bool:
@@ -66,17 +68,31 @@ class Outcome:
         return self.reason is Reason.SYNCED
 
 
-def next_status(current: JsonObject | None, outcome: Outcome, now: datetime) -> JsonObject:
-    """The whole status after `outcome`; `current` stays as it is."""
+def next_status(
+    current: JsonObject | None, outcome: Outcome, now: datetime, *, generation: int = 0, extended: bool = True
+) -> JsonObject:
+    """The whole status after `outcome`; `current` stays as it is.
+
+    Args:
+        current: As it is.
+        outcome: What the pass has to say.
+        now: Time of a changed condition.
+        generation: The one that was looked at.
+        extended: False where the installed definition does not know what the original's status has not.
+    """
     status: JsonObject = dict(current or {})
-    for field, records in ((SYNCED, outcome.records), (RETAINED, outcome.retained)):
-        if records is not None:
-            _set(status, field, records)
-    _set(status, LAST_ERROR, outcome.error[:_ERROR_LIMIT])
+    if outcome.records is not None:
+        _set(status, SYNCED, outcome.records)
     if outcome.synced_at is not None:
         status["refreshTime"] = format_time(outcome.synced_at)
         status["syncedResourceVersion"] = outcome.synced_version
-        _set(status, SOURCE_VERSION, outcome.source_version)
+    if extended:
+        if outcome.retained is not None:
+            _set(status, RETAINED, outcome.retained)
+        if outcome.synced_at is not None:
+            _set(status, SOURCE_VERSION, outcome.source_version)
+        _set(status, LAST_ERROR, outcome.failure.text[:_ERROR_LIMIT] if outcome.failure is not None else "")
+        _set(status, GENERATION, generation)
     # What is changed here is fresh; the rest is shared with `current`.
     conditions: list[JsonObject] = [dict(condition) for condition in status.get("conditions") or ()]
     status["conditions"] = conditions
@@ -88,6 +104,7 @@ def next_status(current: JsonObject | None, outcome: Outcome, now: datetime) -> 
         message=outcome.message[:_MESSAGE_LIMIT],
         now=now,
     )
+    set_failure(conditions, outcome.failure, now)
     return status
 
 

@@ -298,12 +298,11 @@ class PushSync:
         return _wake_in(done.wait(self._ctx.clock.now()))
 
     async def _fail(self, error: PushError) -> Result:
-        await self._report.failed(
-            error, Outcome(Reason.ERRORED, str(error), self._records, self._retained, error=error.detail)
-        )
+        wait = self._plan.due.retry
+        await self._report.failed(error, records=self._records, retained=self._retained, wait=wait)
         if error.retryable:
             raise error
-        return _wake_in(self._plan.due.retry)
+        return _wake_in(wait)
 
 
 def _set_failed(error: PushError) -> PushFailed:

@@ -73,6 +73,7 @@ def _of_one_version(golden: JsonObject) -> JsonObject:
         # What deletionPolicy None left behind, what was pushed, and the cause of a failure.
         status["retainedPushSecrets"] = status["syncedPushSecrets"]
         status["sourceVersion"] = status["lastError"] = {"type": "string"}
+        status["observedGeneration"] = {"type": "integer"}
     version["schema"] = {"openAPIV3Schema": version["schema"]}
     return golden
 

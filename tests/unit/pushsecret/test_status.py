@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from controllers.failures import Failure, FailureClass
 from controllers.pushsecret.status import Message, Outcome, Reason, next_status, reason_of, told_changed
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
+FAILURE = Failure(FailureClass.INVALID_REFERENCE, "x" * 2000, next_attempt="when the object changes")
 RECORDS = {"SecretStore/s": {"a": {"match": {"remoteRef": {"remoteKey": "a"}}}}}
 
 
@@ -35,10 +37,15 @@ def test_a_success_says_what_was_pushed_and_when() -> None:
 def test_a_failure_keeps_what_is_recorded_and_has_the_whole_cause() -> None:
     """The last success stays, so that the next pass knows what is due."""
     good = next_status(None, Outcome(Reason.SYNCED, Message.SYNCED, RECORDS, {}, NOW, "1-a", "fp"), NOW)
-    bad = next_status(good, Outcome(Reason.ERRORED, "could not get source secret", error="x" * 2000), NOW)
+    bad = next_status(good, Outcome(Reason.ERRORED, "could not get source secret", failure=FAILURE), NOW, generation=3)
     assert bad["syncedPushSecrets"] == RECORDS
     assert (bad["syncedResourceVersion"], bad["sourceVersion"]) == ("1-a", "fp")
     assert bad["lastError"] == "x" * 1024
+    assert bad["observedGeneration"] == 3
+    assert [(entry["type"], entry["reason"]) for entry in bad["conditions"]] == [
+        ("Ready", "Errored"),
+        ("Stalled", "InvalidReference"),
+    ]
     assert reason_of(bad) == "Errored"
     assert told_changed(good, bad)
 
