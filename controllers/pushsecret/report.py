@@ -15,6 +15,7 @@ from eso_core.events import Recorder
 from eso_core.events.core import EventType
 from eso_core.meta import JsonObject, ObjectKey, mergepatch
 from eso_core.meta.errors import Conflict, NotFound
+from providers.errors import Throttled, find_cause
 
 __all__ = ["Reporter"]
 
@@ -80,7 +81,8 @@ class Reporter:
         """
         now = self._ctx.clock.now()
         shown = next_retry(self._ctx.attempt) if error.retryable else at(now, wait)
-        failure = Failure(class_of(error), error.detail, retried=error.retryable, next_attempt=shown)
+        retried = error.retryable or find_cause(error, Throttled) is not None
+        failure = Failure(class_of(error), error.detail, retried=retried, next_attempt=shown)
         self.event("Warning", Reason.ERRORED, error.detail)
         await self.status(Outcome(Reason.ERRORED, str(error), records, retained, failure=failure))
 

@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from controllers.externalsecret.decide import spread
 from controllers.externalsecret.watches import REFRESH_PRIORITY
 from controllers.pushsecret.errors import EntriesRefused, InvalidField, PushError, PushFailed, SourceMissing
 from controllers.pushsecret.expand import entries_for
@@ -25,6 +26,7 @@ from controllers.pushsecret.templates import PushTemplates
 from controllers.pushsecret.templatesources import TemplateWatch
 from eso_core.controller import Context, Result
 from eso_core.meta import ObjectKey
+from providers.errors import Throttled, find_cause
 from providers.pool import ClientPool
 
 __all__ = ["PushSync", "PushTools"]
@@ -299,6 +301,11 @@ class PushSync:
 
     async def _fail(self, error: PushError) -> Result:
         wait = self._plan.due.retry
+        throttled = find_cause(error, Throttled)
+        if throttled is not None and throttled.retry_after > 0:
+            # The store says when: back-off would ask too early, or far too late.
+            wait = throttled.retry_after + spread(throttled.retry_after, self._plan.due.uid)
+            error.retryable = False
         await self._report.failed(error, records=self._records, retained=self._retained, wait=wait)
         if error.retryable:
             raise error

@@ -9,6 +9,7 @@ import pytest
 
 from controllers.api import all_crds
 from eso_core.meta.wellknown import SECRET
+from providers.errors import Unavailable
 from tests.integration.operator.harness import JsonObject, operating
 from tests.integration.pushsecret.harness import PS, MemoryProvider, entry, pushing
 
@@ -154,3 +155,33 @@ async def test_under_the_definition_of_the_original_all_but_its_missing_fields_w
             await push.cluster.delete(PS, "p")
             await push.gone()
             assert push.backend.held() == {}
+
+
+async def test_the_second_condition_says_what_kind_of_failure_it_is() -> None:
+    """`Stalled` where only a change helps, `Reconciling` where it is tried again; gone with the failure."""
+    async with pushing() as push:
+        await push.store()
+        await push.cluster.secret("src", {"k": "v"})
+        push.backend.failure = Unavailable("sealed")
+        await push.push("down", data=[entry("k", "a")])
+        await push.push("key", data=[entry("nobody", "b")])
+        await push.push("source", selector={"secret": {"name": "none"}}, data=[entry("k", "c")])
+
+        async def second(name: str) -> tuple[str, str]:
+            found = [c for c in (await push.status(name)).get("conditions") or () if c["type"] != "Ready"]
+            return (found[0]["type"], found[0]["reason"]) if found else ("", "")
+
+        for name, wanted in (
+            ("down", ("Reconciling", "Unreachable")),
+            ("key", ("Stalled", "InvalidData")),
+            ("source", ("Stalled", "InvalidReference")),
+        ):
+
+            async def shown(name: str = name, wanted: tuple[str, str] = wanted) -> bool:
+                return await second(name) == wanted
+
+            await push.cluster.eventually(shown)
+        push.backend.failure = None
+        await push.synced("down")
+        assert await second("down") == ("", "")
+        assert (await push.status("down"))["observedGeneration"] == 1
