@@ -144,9 +144,8 @@ class SourceReader:
                 found = await self._get(key)  # shared with a read that began before the change
         except NotFound as error:
             self._drop(key)
-            raise SourceMissing(
-                "could not get source secret", detail=f"could not get source secret: {error}"
-            ) from error
+            detail = f'could not get source secret: secrets "{name}" not found'
+            raise SourceMissing("could not get source secret", detail=detail) from error
         except EsoCoreError as error:
             detail = f"could not get source secret: reading Secret {key}: {error}"
             raise SourceFailed("could not get source secret", detail=detail, retryable=True) from error
