@@ -76,12 +76,16 @@ class MetadataPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RemoteRef:
-    """Address of one value: empty ``property`` means all of it, empty ``version`` the current one."""
+    """Address of one value: empty ``property`` means all of it, empty ``version`` the current one.
+
+    ``metadata`` is what the PushSecret that wrote the value gives for the backend, where that has a part in the address.
+    """
 
     key: str
     property: str = ""
     version: str = ""
     metadata_policy: MetadataPolicy = MetadataPolicy.NONE
+    metadata: JsonObject | None = field(default=None, compare=False, repr=False)
 
     @builtins.property  # the field above hides the decorator's name
     def document(self) -> RemoteRef:

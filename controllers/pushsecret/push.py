@@ -150,7 +150,8 @@ class Pusher:
         values = _values(entry, source)
         if if_not_exists:
             try:
-                there = await client.secret_exists(RemoteRef(entry.remote_key, property=entry.property))
+                ref = RemoteRef(entry.remote_key, property=entry.property, metadata=entry.metadata)
+                there = await client.secret_exists(ref)
             except (ProviderError, EsoCoreError) as error:
                 raise PushFailed(
                     f"could not verify if secret exists in store: {error}", retryable=is_retryable(error)

@@ -131,7 +131,9 @@ def stale(before: Records, now: Records) -> Iterator[Stale]:
 
 def _ref(record: JsonObject) -> RemoteRef:
     ref = (record.get("match") or {}).get("remoteRef") or {}
-    return RemoteRef(str(ref.get("remoteKey") or ""), property=str(ref.get("property") or ""))
+    return RemoteRef(
+        str(ref.get("remoteKey") or ""), property=str(ref.get("property") or ""), metadata=record.get("metadata")
+    )
 
 
 def _without_nulls(value: Any) -> Any:

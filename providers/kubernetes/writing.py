@@ -62,7 +62,8 @@ class Writer:
 
     async def delete(self, ref: RemoteRef) -> None:
         """Remove a property, or the whole Secret with its last one; what is not there is fine."""
-        found = await self._requests.secret(self._namespace, ref.key)
+        namespace = self._target_namespace(parse(ref.metadata))
+        found = await self._requests.secret(namespace, ref.key)
         if found is None:
             return
         if ref.property:
@@ -75,7 +76,7 @@ class Writer:
                 return
         meta = found["metadata"]
         guard = Preconditions(uid=meta["uid"], resource_version=meta["resourceVersion"])
-        key = ObjectKey(self._namespace, ref.key)
+        key = ObjectKey(namespace, ref.key)
         try:
             await self._requests.counted(
                 "DeleteSecret", lambda: self._requests.cluster.delete(SECRET, key, preconditions=guard)
@@ -85,7 +86,7 @@ class Writer:
 
     async def exists(self, ref: RemoteRef) -> bool:
         """Whether the Secret is there, and the property in it."""
-        found = await self._requests.secret(self._namespace, ref.key)
+        found = await self._requests.secret(self._target_namespace(parse(ref.metadata)), ref.key)
         return found is not None and (not ref.property or ref.property in (found.get("data") or {}))
 
     async def _update(self, secret: JsonObject) -> None:
