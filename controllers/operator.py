@@ -30,6 +30,7 @@ from controllers.secretstore.objects import CLUSTER_STORE, STORE
 from controllers.secretstore.reconciler import StoreReconciler
 from controllers.secretstore.watches import store_matters
 from controllers.templating.stage import TemplateSettings
+from controllers.templating.texts import StoreTemplates
 from eso_core.aio import Clock, TaskScope, shielded
 from eso_core.cache import InformerSpec
 from eso_core.cache import Settings as ReflectorSettings
@@ -164,7 +165,7 @@ class Operator:
             ClusterReader(manager.api),
             manager.clock,
             calls=ProviderCallMetrics(manager.registry),
-            options=provider_options,
+            options=_with_templates(provider_options or ProviderOptions(), self.options.templates),
             pool=pool_options,
         )
         self._waker = SourceWaker(self.pool)
@@ -359,6 +360,10 @@ async def _run_until(manager: Manager, stop: asyncio.Event) -> None:
 def _retry_limiter(clock: Clock) -> RateLimiter:
     """One second doubling to seven minutes per object, and ten retries a second over all."""
     return MaxOf(ItemExponential(1.0, 420.0, clock=clock), TokenBucket(10.0, 100, clock=clock))
+
+
+def _with_templates(options: ProviderOptions, settings: TemplateSettings) -> ProviderOptions:
+    return options if options.templates is not None else replace(options, templates=StoreTemplates(settings.budget))
 
 
 def _limited(target: ClientConfig | Client, options: OperatorOptions) -> ClientConfig | Client:

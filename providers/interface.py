@@ -41,6 +41,7 @@ __all__ = [
     "Store",
     "StoreContext",
     "StoreKey",
+    "TextTemplates",
     "Validation",
     "ValidationState",
 ]
@@ -221,6 +222,23 @@ class NoCalls:
         return None
 
 
+class TextTemplates(Protocol):
+    """Renders the templates that stores hold: Go's text/template with the operator's functions."""
+
+    def render(self, template: str, data: Mapping[str, Mapping[str, str]], *, name: str) -> str:
+        """The text. A key that is not there prints `<no value>`.
+
+        Args:
+            template: The text with actions.
+            data: The root, two levels deep.
+            name: What errors call the template.
+
+        Raises:
+            ValueError: It cannot be parsed or rendered; the text shows no values.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderOptions:
     """Settings of the operator that concern backends.
@@ -232,6 +250,7 @@ class ProviderOptions:
     vault_token_cache: bool = False
     vault_token_cache_size: int = 262144
     request_timeout: float = 60.0  # seconds for one request to a backend
+    templates: TextTemplates | None = None  # for backends whose stores hold templates
     service_account_token_file: str = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 
 

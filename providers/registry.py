@@ -32,7 +32,9 @@ ENTRY_POINT_GROUP = "eso.providers"
 BUILT_IN: Mapping[str, str] = {
     "fake": "providers.fake:FakeProvider",
     "kubernetes": "providers.kubernetes:KubernetesProvider",
+    "openBao": "providers.openbao:OpenBaoProvider",
     "vault": "providers.vault:VaultProvider",
+    "webhook": "providers.webhook:WebhookProvider",
 }
 
 

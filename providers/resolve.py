@@ -102,6 +102,14 @@ class Resolver:
             return namespace
         return self._namespace
 
+    async def secret(self, selector: SecretSelector) -> JsonObject:
+        """The whole Secret, for backends that use all its keys or look at its labels; the selector's key does not count.
+
+        Raises:
+            BrokenReference: It is not there, or cannot be read.
+        """
+        return await self._secret(self.namespace_for(selector.namespace), selector.name or "")
+
     async def secret_value(self, selector: SecretSelector, *, default_key: str = "") -> bytes:
         """The whole value of one key, nothing trimmed.
 

@@ -200,7 +200,7 @@ async def _log_in(
     *,
     call: str = "Login",
 ) -> Token:
-    doing = f"logging in to Vault with {method}"
+    doing = f"logging in to {http.product} with {method}"
     asked = ctx.clock.monotonic()
     try:
         answer = await http.request("PUT", path, call=call, namespace=namespace, body=dict(body))

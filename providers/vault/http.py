@@ -27,6 +27,7 @@ from providers.vault.paths import api_path
 __all__ = ["Answer", "ReplicationState", "RetryPolicy", "VaultHttp", "VaultRefused"]
 
 PROVIDER = "HashiCorp/Vault"  # metrics label
+_KEYS = {"Vault": "vault", "OpenBao": "openBao"}  # below spec.provider
 _MAX_BODY = 32 * 1024 * 1024  # Vault refuses requests above the same size
 _REDIRECTS = (301, 302, 307, 308)
 
@@ -96,6 +97,7 @@ class VaultHttp:
         state: Replication states, when the store wants them tracked.
         forward_inconsistent: Ask standby nodes that lag behind to forward the request.
         timeout: Seconds for one try.
+        product: What messages call the server.
     """
 
     def __init__(
@@ -111,10 +113,14 @@ class VaultHttp:
         state: ReplicationState | None = None,
         forward_inconsistent: bool = False,
         timeout: float = 60.0,
+        product: str = "Vault",
     ) -> None:
         parts = urlsplit(server)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InvalidSpec(f'spec.provider.vault.server: "{_shown(server)}" is not an http or https URL')
+            raise InvalidSpec(
+                f'spec.provider.{_KEYS.get(product, "vault")}.server: "{_shown(server)}" is not an http or https URL'
+            )
+        self.product = product
         self._base = server.rstrip("/")
         self.server = _shown(self._base)
         self.namespace = namespace
@@ -131,7 +137,7 @@ class VaultHttp:
         try:
             self._proxy = proxy_for(server, "", os.environ) or None
         except ConfigError as exc:
-            raise InvalidSpec(f"reaching Vault at {self.server}: {exc}") from exc
+            raise InvalidSpec(f"reaching {self.product} at {self.server}: {exc}") from exc
         self._session: aiohttp.ClientSession | None = None
 
     async def request(
@@ -206,7 +212,9 @@ class VaultHttp:
         for name, value in headers:
             if any(char in value or char in name for char in "\r\n\0"):
                 # The value may be a token, so only the header's name is told.
-                raise InvalidSpec(f"sending header {name!r} to Vault: its value contains a line break: remove it")
+                raise InvalidSpec(
+                    f"sending header {name!r} to {self.product}: its value contains a line break: remove it"
+                )
         return headers
 
     async def _send(
@@ -237,7 +245,7 @@ class VaultHttp:
                         raw += more
                     if len(raw) > _MAX_BODY:
                         raise InvalidData(
-                            f"reading from Vault: {method} {_shown(url)}: the answer is larger than 32 MiB"
+                            f"reading from {self.product}: {method} {_shown(url)}: the answer is larger than 32 MiB"
                         )
                     return response.status, raw, response.headers
         except aiohttp.ClientConnectorCertificateError as exc:
@@ -246,12 +254,12 @@ class VaultHttp:
             raise self._untrusted(exc) from exc
         except TimeoutError as exc:
             raise Unavailable(
-                f"reaching Vault at {self.server}: no answer within {self._timeout:g} s: "
+                f"reaching {self.product} at {self.server}: no answer within {self._timeout:g} s: "
                 "check the address, network policies and the server's load"
             ) from exc
         except (aiohttp.ClientError, OSError) as exc:
             raise Unavailable(
-                f"reaching Vault at {self.server}: {_reason(exc)}: "
+                f"reaching {self.product} at {self.server}: {_reason(exc)}: "
                 "check spec.provider.vault.server and that the server is running"
             ) from exc
 
@@ -270,15 +278,15 @@ class VaultHttp:
         target = str(URL(url, encoded=True).join(URL(location, encoded=True))) if location else ""
         if not target or (url.startswith("https:") and not target.startswith("https:")):
             raise ProviderError(
-                f"reaching Vault at {self.server}: redirected to an address that cannot be followed: "
-                "check api_addr of the Vault nodes",
+                f"reaching {self.product} at {self.server}: redirected to an address that cannot be followed: "
+                "check api_addr of the nodes",
                 kind=ErrorKind.SPEC,
             )
         return target
 
     def _untrusted(self, exc: Exception) -> ProviderError:
         return ProviderError(
-            f"connecting to Vault at {self.server}: the TLS handshake failed ({_reason(exc)}): check that caBundle or "
+            f"connecting to {self.product} at {self.server}: the TLS handshake failed ({_reason(exc)}): check that caBundle or "
             "caProvider holds the CA that signed the server's certificate, that the server's name is in it, and that "
             "the server speaks TLS",
             kind=ErrorKind.SPEC,
@@ -300,7 +308,7 @@ class VaultHttp:
             case 403:
                 raise VaultRefused(f"{text}: check that the token is valid and that its policies allow this")
             case 503 if "sealed" in reason.lower():
-                raise Unavailable(f"{text}: unseal the Vault at {self.server}")
+                raise Unavailable(f"{text}: unseal the {self.product} at {self.server}")
             case 429:
                 raise Throttled(text, retry_after=asked)
             case 412:
@@ -323,7 +331,7 @@ def _shown(url: str) -> str:
 def _answer(raw: bytes, where: str) -> Answer:
     answer = _answer_or_none(raw)
     if answer is None:
-        raise InvalidData(f"{where}: the answer is not a JSON object: check that spec.provider.vault.server is a Vault")
+        raise InvalidData(f"{where}: the answer is not a JSON object: check that the server of the store is a Vault")
     return answer
 
 

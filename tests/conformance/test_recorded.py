@@ -40,13 +40,10 @@ PENDING_FILES = {
     "clusterpushsecret.yaml": "ClusterPushSecret is not in this release",
     "generators.yaml": GENERATORS,
     "seeds.yaml": GENERATORS,
-    "webhook-provider.yaml": "the webhook provider is not in this release",
 }
 PENDING = {
     "manifest-disabled": "generic targets are on here; tests/integration/externalsecret/test_generic.py has it",
     "manifest-generator": GENERATORS,
-    "openbao-get": "the openBao provider is not in this release",
-    "store-webhook-unreachable": "the webhook provider is not in this release",
     "vault-generator": GENERATORS,
     "push-generator": GENERATORS,
 }

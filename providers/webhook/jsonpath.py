@@ -1,0 +1,150 @@
+"""Picking the value out of a JSON response by a JSONPath. Pure functions.
+
+The dialect is Goessner's, as python-jsonpath has it: names, indices, wildcards, descent, slices, unions, filters with comparison,
+`&&`, `||` and `=~`. Arithmetic in filters is not part of it.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
+from typing import Any, Final
+
+from providers.errors import InvalidData, InvalidSpec
+from providers.gojson import JsonValue, encode
+
+__all__ = ["as_map", "as_value", "parse", "pick"]
+
+_LONGEST: Final = 4096
+
+
+def parse(body: bytes, where: str) -> JsonValue:
+    """The document of a response.
+
+    Raises:
+        InvalidData: It is not JSON; the body is not quoted.
+    """
+    try:
+        document: JsonValue = json.loads(body)
+    except (ValueError, RecursionError):
+        raise InvalidData(f"{where}: the response is not JSON") from None
+    return document
+
+
+def pick(document: JsonValue, path: str) -> JsonValue:
+    """What the path finds: the value of a definite path, a list for all others.
+
+    Raises:
+        InvalidSpec: It is no path.
+        InvalidData: A definite path names a key that an object does not have.
+    """
+    from jsonpath import JSONPath  # not needed by an operator without webhook stores
+
+    compiled = _compiled(path)
+    found = [match.value for match in compiled.finditer(document)]
+    if not isinstance(compiled, JSONPath) or not compiled.singular_query():
+        return found
+    if found:
+        value: JsonValue = found[0]
+        return value
+    _check_keys(compiled, document, path)
+    return None  # an index out of range
+
+
+@lru_cache(256)
+def _compiled(path: str) -> Any:
+    from jsonpath import JSONPathEnvironment
+    from jsonpath.exceptions import JSONPathError
+
+    try:
+        if len(path) > _LONGEST:
+            raise InvalidSpec(f"failed to get response path: it is longer than {_LONGEST} characters")
+        return JSONPathEnvironment().compile(path)
+    except (JSONPathError, RecursionError) as exc:
+        reason = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
+        raise InvalidSpec(f"failed to get response path {path}: {reason}") from None
+
+
+def _check_keys(compiled: Any, document: JsonValue, path: str) -> None:
+    value: Any = document
+    for segment in compiled.segments:
+        (selector,) = segment.selectors
+        name, index = getattr(selector, "name", None), getattr(selector, "index", None)
+        if index is not None:
+            if not isinstance(value, list):
+                raise InvalidData(f"failed to get response path {path}: there is no array to take [{index}] of")
+            if not -len(value) <= index < len(value):
+                return
+            value = value[index]
+        else:
+            if not isinstance(value, dict) or name not in value:
+                raise InvalidData(f"failed to get response path {path}: unknown key {name}")
+            value = value[name]
+
+
+def as_value(value: JsonValue) -> bytes:
+    """A single value: the first element of an array, numbers without decimals, objects as compact JSON.
+
+    Raises:
+        InvalidData: The array is empty.
+    """
+    match value:
+        case None:
+            return b""
+        case bool():
+            return b"true" if value else b"false"
+        case str():
+            return value.encode("utf-8", "replace")
+        case int():
+            return str(value).encode()
+        case float():
+            return (
+                str(Decimal(repr(value)).quantize(Decimal(1), ROUND_HALF_EVEN)).encode()
+                if _plain(value)
+                else _text(value)
+            )
+        case list():
+            if not value:
+                raise InvalidData("filter worked but didn't get any result")
+            return as_value(value[0])
+        case _:
+            return encode(value).encode()
+
+
+def as_map(value: JsonValue, where: str) -> dict[str, bytes]:
+    """The members of an object, or of a text that holds one.
+
+    Raises:
+        InvalidData: It is something else.
+    """
+    if isinstance(value, str):
+        value = parse(value.encode("utf-8", "replace"), f"{where}: failed to parse response json from jsonpath")
+    if not isinstance(value, dict):
+        raise InvalidData(f"{where}: failed to get response (wrong type: {_kind(value)}): it has to be a JSON object")
+    return {name: _member(member) for name, member in value.items()}
+
+
+def _member(value: JsonValue) -> bytes:
+    match value:
+        case bool() | None | str() | int():
+            return as_value(value)
+        case float():
+            return _text(value)
+        case _:
+            return encode(value).encode()
+
+
+def _text(value: float) -> bytes:
+    """All needed digits, no exponent."""
+    text = format(Decimal(repr(value)), "f")
+    return (text.rstrip("0").rstrip(".") if "." in text else text).encode()
+
+
+def _plain(value: float) -> bool:
+    return abs(value) < 1e15
+
+
+def _kind(value: JsonValue) -> str:
+    names = {type(None): "null", bool: "bool", str: "string", list: "array"}
+    return names.get(type(value), "number")
