@@ -218,6 +218,8 @@ class SourceReader:
         if gone is not None:
             self._weight -= gone.weight
 
-    def forget(self, key: ObjectKey) -> None:
-        """The Secret changed or went: what it held is no use any more."""
-        self._drop(key)
+    def changed(self, key: ObjectKey, version: str) -> None:
+        """A Secret has this version now, none if it is gone: values of another one need not stay in memory."""
+        kept = self._kept.get(key)
+        if kept is not None and kept.version != version:
+            self._drop(key)

@@ -25,7 +25,17 @@ from controllers.secretstore.holds import HOLD_INDEX, StoreHolds, by_held_store
 from controllers.secretstore.objects import CLUSTER_STORE, STORE
 from controllers.templating.stage import TemplateSettings
 from eso_core.cache import InformerSpec
-from eso_core.controller import Controller, Func, Handler, KindSource, Predicate, Reconcile
+from eso_core.controller import (
+    Controller,
+    Enqueue,
+    Event,
+    EventKind,
+    Func,
+    Handler,
+    KindSource,
+    Predicate,
+    Reconcile,
+)
 from eso_core.manager import Manager
 from eso_core.meta import GVK
 from eso_core.meta.wellknown import NAMESPACE
@@ -121,7 +131,12 @@ def add_push_secrets(
         controller.add_source(KindSource(cache, spec, handler, [predicate], primary=primary))
 
     watch(objects, watches.enqueue_self, watches.object_matters, primary=True)
-    watch(InformerSpec(SECRETS, namespaces=namespaces), watches.enqueue_by_secret, secret_matters)
+
+    def secret_changed(event: Event, enqueue: Enqueue) -> None:
+        tools.sources.changed(event.object.key, "" if event.kind is EventKind.DELETE else event.object.resource_version)
+        watches.enqueue_by_secret(event, enqueue)
+
+    watch(InformerSpec(SECRETS, namespaces=namespaces), secret_changed, secret_matters)
     watch(InformerSpec(STORE, namespaces=namespaces), watches.enqueue_by_store, watches.store_matters)
     if settings.cluster_stores:
         watch(InformerSpec(CLUSTER_STORE), watches.enqueue_by_store, watches.store_matters)

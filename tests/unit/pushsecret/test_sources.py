@@ -190,3 +190,14 @@ async def test_selection_is_by_labels_and_leaves_out_what_is_being_deleted() -> 
 def test_no_repr_shows_a_value() -> None:
     """Nor a log line that has one."""
     assert "secret" not in repr(SourceSecret("a", data={"k": b"secret"}))
+
+
+async def test_values_of_an_old_version_do_not_stay_in_memory() -> None:
+    """Nor those of a Secret that is gone; a later echo of the same version drops nothing."""
+    async with reading(secret("a", "1")) as reads:
+        key = ObjectKey("t", "a")
+        found = await reads.reader.read("t", "a")
+        reads.reader.changed(key, found.version)
+        assert await reads.reader.read("t", "a") is found
+        reads.reader.changed(key, "")
+        assert await reads.reader.read("t", "a") is not found
