@@ -183,10 +183,14 @@ class WebhookHttp:
         """The handshake binds the connection, so the whole of it goes over one that nobody else uses."""
         plain = {name: value for name, value in headers.items() if name.lower() != "authorization"}
         async with self._new_session(connections=1) as session:
-            answer = await self._once(session, method, url, {**plain, "Authorization": _basic(credentials)}, body)
-            scheme = _challenge(answer[3]) if answer[0] == 401 else ""
+            # Nothing is shown to a server that does not ask for it.
+            answer = await self._once(session, method, url, plain, body)
+            offered = _offered(answer[3]) if answer[0] == 401 else frozenset()
+            scheme = next((scheme for scheme in _CHALLENGES if scheme.lower() in offered), "")
             if not scheme:
-                return answer
+                if "basic" not in offered:
+                    return answer
+                return await self._once(session, method, url, {**plain, "Authorization": _basic(credentials)}, body)
             context = _ntlm_context(credentials, url.host or "", scheme)
             token = context.step()
             for _ in range(3):
@@ -218,7 +222,7 @@ class WebhookHttp:
 
 def _parsed(url: str) -> URL:
     try:
-        parsed = URL(url, encoded=True)
+        parsed: URL | None = URL(url)
     except ValueError:
         parsed = None
     if parsed is None or parsed.scheme not in ("http", "https") or not parsed.host:
@@ -234,12 +238,12 @@ def _proxy(url: URL) -> str | None:
 
 
 def _basic(credentials: Credentials) -> str:
-    return aiohttp.BasicAuth(credentials.username, credentials.password, "utf-8").encode()
+    pair = f"{credentials.username}:{credentials.password}".encode()
+    return f"Basic {base64.b64encode(pair).decode()}"
 
 
-def _challenge(headers: Mapping[str, str]) -> str:
-    offered = [word.strip().split(" ")[0].lower() for word in _authenticate(headers)]
-    return next((scheme for scheme in _CHALLENGES if scheme.lower() in offered), "")
+def _offered(headers: Mapping[str, str]) -> frozenset[str]:
+    return frozenset(word.strip().split(" ")[0].lower() for word in _authenticate(headers))
 
 
 def _token(headers: Mapping[str, str], scheme: str) -> bytes | None:
