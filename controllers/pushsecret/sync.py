@@ -7,6 +7,7 @@ the back-off of the queue, and one that only a change can heal is tried again at
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -14,7 +15,7 @@ from controllers.externalsecret.decide import spread
 from controllers.externalsecret.watches import REFRESH_PRIORITY
 from controllers.pushsecret.errors import EntriesRefused, InvalidField, PushError, PushFailed, SourceMissing
 from controllers.pushsecret.expand import entries_for
-from controllers.pushsecret.generated import Generated, Generators
+from controllers.pushsecret.generated import Generators
 from controllers.pushsecret.plan import GeneratorSource, NamedSource, PushPlan, SelectedSource
 from controllers.pushsecret.push import Job, Pusher
 from controllers.pushsecret.records import RETAINED, Records, is_empty, merged, recorded, stale, store_of, without
@@ -24,12 +25,19 @@ from controllers.pushsecret.status import SOURCE_VERSION, Message, Outcome, Reas
 from controllers.pushsecret.stores import FoundStore, PushStores
 from controllers.pushsecret.templates import PushTemplates
 from controllers.pushsecret.templatesources import TemplateWatch
+from eso_core.aio import shielded
 from eso_core.controller import Context, Result
 from eso_core.meta import ObjectKey
 from providers.errors import Throttled, find_cause
 from providers.pool import ClientPool
 
 __all__ = ["PushSync", "PushTools"]
+
+_GENERATED: Final = "___generated-secret"
+"""What the Secret is called that values of a generator are pushed as; no real one can have the name."""
+
+_SETTLE_SECONDS: Final = 30.0
+"""How long remembering or taking back what a generator made may take when the pass is cancelled."""
 
 _SHORTEST_WAIT: Final = 0.05
 """Seconds; an interval of a nanosecond must not keep a worker busy."""
@@ -78,16 +86,18 @@ class PushSync:
         self._start = ctx.clock.now()
         self._records = recorded(plan.status)
         self._retained = recorded(plan.status, RETAINED)
+        self._templates: list[str] = []
+        self._wrote = 0
 
     async def run(self) -> Result | None:
         """Push if it is due; returns when to look again, and raises what back-off may heal."""
         plan = self._plan
         await self._tools.watch.ensure_watched(plan.template)
-        fingerprint = self._fingerprint()
-        if not self._due(fingerprint):
+        self._templates = self._tools.watch.versions(plan.key.namespace, plan.template)
+        if not self._due():
             return _wake_in(plan.due.wait(self._start))
         try:
-            return await self._push(fingerprint)
+            return await self._push()
         except SourceMissing as error:
             if not plan.deletes or not self._forgotten():
                 return await self._fail(error)
@@ -97,19 +107,11 @@ class PushSync:
 
     # -- is there anything to do? --------------------------------------------------------------------------------
 
-    def _due(self, fingerprint: str) -> bool:
+    def _due(self) -> bool:
         plan, tools = self._plan, self._tools
         if plan.due.now(self._start) or reason_of(plan.status) == Reason.ERRORED:
             return True
-        # Without anything to compare with - an object that another operator synced - the interval alone decides.
-        known = tools.pushed.setdefault(plan.key, plan.status.get(SOURCE_VERSION) or fingerprint)
-        return known != fingerprint
-
-    def _fingerprint(self) -> str:
-        """Changes with every change of a source, of what a template reads, and of a store."""
-        plan, tools = self._plan, self._tools
         namespace = plan.key.namespace
-        parts = [store.identity for store in tools.stores.find(plan.stores, namespace)]
         match plan.source:
             case NamedSource(name):
                 names = [name]
@@ -117,35 +119,44 @@ class PushSync:
                 names = tools.sources.matching(namespace, selector)
             case GeneratorSource():
                 names = []
-        parts += [f"Secret/{name}@{tools.sources.version(ObjectKey(namespace, name))}" for name in names]
-        parts += tools.watch.versions(namespace, plan.template)
+        versions = {name: tools.sources.version(ObjectKey(namespace, name)) for name in names}
+        fingerprint = self._fingerprint(versions, tools.stores.find(plan.stores, namespace))
+        # Without anything to compare with - an object that another operator synced - the interval alone decides.
+        return tools.pushed.setdefault(plan.key, plan.status.get(SOURCE_VERSION) or fingerprint) != fingerprint
+
+    def _fingerprint(self, secrets: Mapping[str, str], stores: Iterable[FoundStore]) -> str:
+        """Changes with every change of a source, of what a template reads, and of a store."""
+        parts = [store.identity for store in stores]
+        parts += [f"Secret/{name}@{version}" for name, version in secrets.items()]
+        parts += self._templates
         return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:16]
 
     # -- the work ------------------------------------------------------------------------------------------------
 
-    async def _push(self, fingerprint: str) -> Result | None:
+    async def _push(self) -> Result | None:
         plan, tools = self._plan, self._tools
-        generated: Generated | None = None
         if isinstance(plan.source, GeneratorSource):
-            if tools.generators is None:
-                raise InvalidField("spec.selector.generatorRef: generators are not in this release yet")
-            stores = tools.stores.resolve(plan)
-            generated = await tools.generators.generate(self._report.obj, plan.source.ref)
-            sources = [SourceSecret(name="___generated-secret", data=generated.values)]
-        else:
-            sources = await self._read()
-            if not sources and plan.deletes and self._forgotten():
-                return await self._source_deleted()
-            stores = tools.stores.resolve(plan)
+            return await self._push_generated(plan.source)
+        sources = await self._read()
+        if not sources and plan.deletes and self._forgotten():
+            return await self._source_deleted()
+        stores = tools.stores.resolve(plan)
+        await self._push_all(sources, stores)
+        return await self._succeed({source.name: source.version for source in sources}, stores)
+
+    async def _push_generated(self, source: GeneratorSource) -> Result | None:
+        """Push fresh values. What was made for them outside stays if they have arrived anywhere, and is taken back else."""
+        plan, tools = self._plan, self._tools
+        if tools.generators is None:
+            raise InvalidField("spec.selector.generatorRef: generators are not in this release yet")
+        stores = tools.stores.resolve(plan)
+        generated = await tools.generators.generate(self._report.obj, source.ref)
         try:
-            wrote = await self._push_all(sources, [store for store in stores if not store.foreign])
-        except BaseException:
-            if generated is not None:
-                await generated.discard()
-            raise
-        if generated is not None:
-            await (generated.commit() if wrote else generated.discard())
-        return await self._succeed(fingerprint)
+            await self._push_all([SourceSecret(name=_GENERATED, data=generated.values)], stores)
+        finally:
+            settle = generated.commit if self._wrote else generated.discard
+            await shielded(settle(), seconds=_SETTLE_SECONDS, clock=self._ctx.clock)
+        return await self._succeed({}, stores)
 
     async def _read(self) -> list[SourceSecret]:
         plan, tools = self._plan, self._tools
@@ -164,12 +175,13 @@ class PushSync:
             case GeneratorSource():
                 return []
 
-    async def _push_all(self, sources: list[SourceSecret], stores: list[FoundStore]) -> int:
-        """Push everything everywhere and take back what is stale; how many values were written.
+    async def _push_all(self, sources: list[SourceSecret], found: list[FoundStore]) -> None:
+        """Push everything everywhere and take back what is stale.
 
         A store that fails does not keep the others from getting theirs; the first failure is told.
         """
         plan, tools = self._plan, self._tools
+        stores = [store for store in found if not store.foreign]
         usable = [store for store in stores if not store.going]
         if not usable:
             going = ", ".join(store.name for store in stores)
@@ -182,7 +194,6 @@ class PushSync:
             sources = [await tools.templates.apply(plan.key, plan.template, source) for source in sources]
         before, self._records = self._records, {}
         first: PushError | None = None
-        wrote = 0
         async with tools.pool.session(plan.key.namespace) as session:
             for store in usable:
                 mine = before.get(store.name, {})
@@ -194,7 +205,7 @@ class PushSync:
                     continue
                 done = await tools.pusher.push(session, store, jobs, if_not_exists=plan.if_not_exists, before=mine)
                 self._records[store.name] = done.records
-                wrote += done.wrote
+                self._wrote += done.wrote
                 first = first or done.error
         now = self._records
         self._records = merged(before, now)
@@ -202,7 +213,6 @@ class PushSync:
         if first is not None:
             raise _set_failed(first)
         await self._take_back(before, self._with_foreign(before, now))
-        return wrote
 
     def _jobs(self, store: FoundStore, sources: list[SourceSecret]) -> list[Job]:
         """What goes to one store.
@@ -281,8 +291,10 @@ class PushSync:
         await self._report.status(Outcome(Reason.SOURCE_DELETED, Message.SOURCE_DELETED, {}, {}))
         return None
 
-    async def _succeed(self, fingerprint: str) -> Result:
+    async def _succeed(self, secrets: Mapping[str, str], stores: Iterable[FoundStore]) -> Result:
+        """All stores are in step with these versions of these Secrets."""
         plan = self._plan
+        fingerprint = self._fingerprint(secrets, stores)
         message = Message.SYNCED_UNCHANGED if plan.if_not_exists else Message.SYNCED
         self._tools.pushed[plan.key] = fingerprint
         await self._report.status(

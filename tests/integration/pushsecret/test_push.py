@@ -272,3 +272,21 @@ async def test_our_writes_own_nothing_of_the_spec() -> None:
         assert obj is not None
         assert obj["spec"]["refreshInterval"] == "24h"
         assert obj["metadata"]["finalizers"] == [FINALIZER]
+
+
+async def test_a_secret_made_a_moment_before_is_pushed_once() -> None:
+    """What its event tells is known already by then."""
+    async with pushing() as push:
+        await push.store()
+        for number in range(10):
+            await push.cluster.secret(f"src-{number}", {"k": "v"})
+            await push.push(
+                f"p-{number}", selector={"secret": {"name": f"src-{number}"}}, data=[entry("k", f"a{number}")]
+            )
+        for number in range(10):
+            await push.synced(f"p-{number}")
+        await push.cluster.quiet()
+        for number in range(10):
+            reasons = [reason for _, reason, _ in await push.cluster.events(f"p-{number}")]
+            assert reasons in (["Synced"], ["Errored", "Synced"])  # the store may come last
+        assert push.backend.looks == 10
