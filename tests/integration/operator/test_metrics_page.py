@@ -21,7 +21,17 @@ from tests.integration.operator.harness import SS, Probe, ProbeProvider, running
 GOLDEN: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "metrics_page.json").read_text())
 #: Families with a series for each controller, from the start.
 BY_CONTROLLER = sorted(name for name, family in GOLDEN.items() if "controller" in family["labels"])
-CONTROLLERS = {"externalsecret", "secretstore", "clustersecretstore"}
+CONTROLLERS = {"externalsecret", "pushsecret", "secretstore", "clustersecretstore"}
+PUSH = {
+    "apiVersion": "external-secrets.io/v1alpha1",
+    "kind": "PushSecret",
+    "metadata": {"name": "push", "namespace": "t"},
+    "spec": {
+        "secretStoreRefs": [{"name": "own"}],
+        "selector": {"secret": {"name": "app"}},
+        "data": [{"match": {"secretKey": "a", "remoteRef": {"remoteKey": "r"}}}],
+    },
+}
 _SAMPLE = re.compile(r"^([a-z_]+)(?:\{(.*)\})? (\S+)$")
 _LABEL = re.compile(r'([a-z_]+)="([^"]*)"')
 
@@ -112,6 +122,7 @@ async def test_the_page_is_the_one_that_dashboards_and_alerts_were_made_for() ->
             await cluster.es("app", data=[{"secretKey": "a", "remoteRef": {"key": "k"}}])
             await cluster.es("broken", data=[{"secretKey": "a", "remoteRef": {"key": "missing"}}])
             await cluster.synced("app")
+            await cluster.client.create(PUSH)
 
             async def everything_happened() -> Page:
                 page = await _scrape(operator)
