@@ -99,7 +99,9 @@ class PushStores:
             raise StoreFailed(f"could not get secrets client for store {store.name}: {error}") from error
 
     def exists(self, store: StoreRef, namespace: str) -> bool:
-        """Whether there is such a store."""
+        """Whether there is such a store; of what this operator cannot see it is not known that it is gone."""
+        if store.kind == CLUSTER_STORE_KIND and not self._cluster_stores:
+            return True
         return next(self._of(StoreChoice(store.kind, store.name), namespace), None) is not None
 
     def is_foreign(self, store: StoreRef, namespace: str) -> bool:

@@ -10,6 +10,7 @@ import re2
 
 from controllers.failures import FailureClass
 from controllers.secretstore.objects import CLUSTER_STORE, CLUSTER_STORE_KIND, STORE, STORE_KIND
+from eso_core.cache import NotCached
 from eso_core.meta import GVK, JsonObject, LabelSelector, ObjectKey, find_condition, is_condition_true
 from eso_core.meta.wellknown import NAMESPACE
 from providers.interface import Store
@@ -128,9 +129,14 @@ class StoreAccess:
         return Store.from_object(store)
 
     def _check_namespace(self, ref: StoreRef, conditions: Sequence[JsonObject], namespace: str) -> None:
-        entry = self._reader.peek(NAMESPACE, ObjectKey("", namespace))
-        found = {} if entry is None else entry.decode()
-        labels = (found.get("metadata") or {}).get("labels") or {}
+        try:
+            entry = self._reader.peek(NAMESPACE, ObjectKey("", namespace))
+        except NotCached:
+            # An operator of a single namespace may have no right to read any: its name is all that is known of it.
+            labels = {_NAME_LABEL: namespace}
+        else:
+            found = {} if entry is None else entry.decode()
+            labels = (found.get("metadata") or {}).get("labels") or {}
         if not namespace_allowed(conditions, namespace, labels):
             raise StoreUnusable(
                 f'using cluster store "{ref.name}" is not allowed from namespace "{namespace}": denied by spec.condition',

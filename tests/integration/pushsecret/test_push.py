@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from controllers.operator import OperatorOptions
 from eso_core.meta.wellknown import CONFIG_MAP, NAMESPACE, SECRET
 from providers.errors import Unavailable
 from tests.integration.operator.harness import CSS, SS, operating
@@ -290,3 +291,15 @@ async def test_a_secret_made_a_moment_before_is_pushed_once() -> None:
             reasons = [reason for _, reason, _ in await push.cluster.events(f"p-{number}")]
             assert reasons in (["Synced"], ["Errored", "Synced"])  # the store may come last
         assert push.backend.looks == 10
+
+
+async def test_an_operator_of_one_namespace_uses_cluster_stores_that_admit_it_by_name() -> None:
+    """It reads no namespaces; other conditions than the name cannot be met."""
+    async with pushing(options=OperatorOptions(namespace="t")) as push:
+        await push.store(kind=CSS, conditions=[{"namespaces": ["t"]}])
+        await push.store("labels", kind=CSS, conditions=[{"namespaceSelector": {"matchLabels": {"may": "push"}}}])
+        await push.cluster.secret("src", {"k": "v"})
+        await push.push(secretStoreRefs=[{"name": "s", "kind": "ClusterSecretStore"}], data=[entry("k", "a")])
+        await push.push("q", secretStoreRefs=[{"name": "labels", "kind": "ClusterSecretStore"}], data=[entry("k", "a")])
+        await push.synced()
+        await push.failed('using cluster store "labels" is not allowed from namespace "t"', "q")
