@@ -10,8 +10,8 @@ import re2
 
 from controllers.failures import FailureClass
 from controllers.secretstore.objects import CLUSTER_STORE, CLUSTER_STORE_KIND, STORE, STORE_KIND
-from eso_core.cache import NotCached
 from eso_core.meta import GVK, JsonObject, LabelSelector, ObjectKey, find_condition, is_condition_true
+from eso_core.meta.errors import NotCached
 from eso_core.meta.wellknown import NAMESPACE
 from providers.interface import Store
 
