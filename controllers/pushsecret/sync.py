@@ -13,9 +13,16 @@ from typing import Final
 
 from controllers.externalsecret.decide import spread
 from controllers.externalsecret.watches import REFRESH_PRIORITY
-from controllers.pushsecret.errors import EntriesRefused, InvalidField, PushError, PushFailed, SourceMissing
+from controllers.pushsecret.errors import (
+    EntriesRefused,
+    InvalidField,
+    PushError,
+    PushFailed,
+    SourceFailed,
+    SourceMissing,
+)
 from controllers.pushsecret.expand import entries_for
-from controllers.pushsecret.generated import Generators
+from controllers.pushsecret.generated import Generated, Generators
 from controllers.pushsecret.plan import GeneratorSource, NamedSource, PushPlan, SelectedSource
 from controllers.pushsecret.push import Job, Pusher
 from controllers.pushsecret.records import RETAINED, Records, is_empty, merged, recorded, stale, store_of, without
@@ -28,6 +35,7 @@ from controllers.pushsecret.templatesources import TemplateWatch
 from eso_core.aio import shielded
 from eso_core.controller import Context, Result
 from eso_core.meta import ObjectKey
+from eso_core.meta.errors import EsoCoreError
 from providers.errors import Throttled, find_cause
 from providers.pool import ClientPool
 
@@ -150,13 +158,26 @@ class PushSync:
         if tools.generators is None:
             raise InvalidField("spec.selector.generatorRef: generators are not in this release yet")
         stores = tools.stores.resolve(plan)
-        generated = await tools.generators.generate(self._report.obj, source.ref)
+        try:
+            generated = await tools.generators.generate(self._report.obj, source.ref)
+        except PushError as error:
+            text = "could not get source secret"
+            raise SourceFailed(text, detail=f"{text}: {error.detail}", retryable=error.retryable) from error
         try:
             await self._push_all([SourceSecret(name=_GENERATED, data=generated.values)], stores)
         finally:
-            settle = generated.commit if self._wrote else generated.discard
-            await shielded(settle(), seconds=_SETTLE_SECONDS, clock=self._ctx.clock)
+            await self._settle(generated)
         return await self._succeed({}, stores)
+
+    async def _settle(self, generated: Generated) -> None:
+        """Remember or take back; a failure of that is told and does not undo the push."""
+        settle = generated.commit if self._wrote else generated.discard
+        try:
+            await shielded(settle(), seconds=_SETTLE_SECONDS, clock=self._ctx.clock)
+        except (EsoCoreError, TimeoutError) as error:
+            done = "recorded" if self._wrote else "taken back"
+            text = f"what the generator made could not be {done}: {error or 'it took too long'}"
+            self._report.event("Warning", "GeneratorState", text)
 
     async def _read(self) -> list[SourceSecret]:
         plan, tools = self._plan, self._tools

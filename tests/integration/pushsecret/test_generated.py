@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from controllers import operator
 from controllers.pushsecret.errors import SourceFailed
 from controllers.pushsecret.wiring import add_push_secrets
+from controllers.secretstore.holds import StoreHolds
 from providers.errors import Unavailable
 from tests.integration.operator.harness import JsonObject
 from tests.integration.pushsecret.harness import PS, entry, pushing
@@ -53,7 +53,12 @@ class _Made:
 @pytest.fixture
 def counting(monkeypatch: pytest.MonkeyPatch) -> Counting:
     made = Counting()
-    monkeypatch.setattr(operator, "add_push_secrets", functools.partial(add_push_secrets, generators=made))
+
+    def add(*arguments: Any) -> StoreHolds:
+        *others, _ = arguments if len(arguments) == 7 else (*arguments, None)
+        return add_push_secrets(*others, made)
+
+    monkeypatch.setattr(operator, "add_push_secrets", add)
     return made
 
 
@@ -115,6 +120,7 @@ async def test_a_generator_that_fails_is_told(counting: Counting) -> None:
     async with pushing() as push:
         await push.store()
         await push.push(selector=SELECTOR, data=[entry("password", "a")])
-        await push.failed("could not resolve secret from generator ref: no")
+        await push.failed("could not get source secret")
+        assert "could not resolve secret from generator ref: no" in (await push.status())["lastError"]
         assert push.backend.held() == {}
         assert counting.log == []
