@@ -20,6 +20,9 @@ from controllers.externalsecret.report import EXTERNAL_SECRET
 from controllers.externalsecret.sources import SOURCE_INDEX, TemplateSources, by_source
 from controllers.externalsecret.target import MANAGED_VIEW, OWNER_INDEX, OwnWrites, created_by_index
 from controllers.externalsecret.templates import SecretTemplates
+from controllers.generating.states import GENERATOR_STATE
+from controllers.generating.users import ForExternalSecrets, ForPushSecrets
+from controllers.generatorstate.wiring import GeneratorSettings, add_generators
 from controllers.kube import ClusterReader
 from controllers.metrics import ExternalSecretMetrics, ObjectMetrics, ProviderCallMetrics
 from controllers.pushsecret.plan import PUSH_SECRET
@@ -41,6 +44,7 @@ from eso_core.manager import LeaderElectionOptions, Manager, ManagerOptions, Met
 from eso_core.meta import GVK, GVR, Partial, ResourceInfo
 from eso_core.meta.wellknown import NAMESPACE, SECRET
 from eso_core.queue import ItemExponential, MaxOf, RateLimiter, TokenBucket
+from generators.registry import GeneratorRegistry
 from providers.interface import ProviderOptions
 from providers.pool import ClientPool, PoolOptions
 from providers.registry import Registry
@@ -56,6 +60,7 @@ _SERVED: Final = (
     (STORE, "secretstores", True),
     (CLUSTER_STORE, "clustersecretstores", False),
     (PUSH_SECRET, "pushsecrets", True),
+    (GENERATOR_STATE, "generatorstates", True),
 )
 """How our kinds are served; known, so that nothing has to be discovered before the first list."""
 
@@ -81,6 +86,8 @@ class OperatorOptions:
         ignored_annotations: Annotations of ExternalSecrets that their Secrets do not get; one that ends in `/` is a prefix.
         adopt_existing_secrets: Take over a Secret that no ExternalSecret made, with all its keys, as the original does.
         minimal_finalizers: Put a finalizer only on ExternalSecrets whose deletion has something to do.
+        enable_generator_state: Keep what generators made outside for ExternalSecrets, to clean it up later.
+        generator_grace_period: Seconds for which replaced values of generators stay good.
         allow_generic_targets: Whether ExternalSecrets may write objects of other kinds than Secret.
         templates: Delimiters and limits of templates.
         metrics_addr, health_addr: Listen addresses; `0` for none.
@@ -104,6 +111,8 @@ class OperatorOptions:
     adopt_existing_secrets: bool = True
     minimal_finalizers: bool = False
     allow_generic_targets: bool = False
+    enable_generator_state: bool = True
+    generator_grace_period: float = 120.0
     templates: TemplateSettings = field(default_factory=TemplateSettings)
     metrics_addr: str = "0"
     health_addr: str = "0"
@@ -127,7 +136,8 @@ class Operator:
         providers: Which backends there are; the built-in ones and those of installed packages by default.
         provider_options: Settings that backends see.
         pool_options: Limits of the pool of store clients.
-        extensions: Templates and generators.
+        extensions: Replaces templates and generators; for tests.
+        generators: Which kinds of generators there are; the built-in ones and those of installed packages by default.
         manager_options: Replaces the manager's options that `options` does not name; for tests.
 
     Attributes:
@@ -146,6 +156,7 @@ class Operator:
         provider_options: ProviderOptions | None = None,
         pool_options: PoolOptions | None = None,
         extensions: Extensions | None = None,
+        generators: GeneratorRegistry | None = None,
         manager_options: ManagerOptions | None = None,
     ) -> None:
         self.options = options or OperatorOptions()
@@ -160,13 +171,29 @@ class Operator:
         for kind, plural, namespaced in _SERVED:
             resource = GVR(kind.group, kind.version, plural)
             manager.api.mapper.register(ResourceInfo(resource, namespaced, singular=kind.kind.lower(), kind=kind.kind))
+        calls = ProviderCallMetrics(manager.registry)
+        backend_options = _with_templates(provider_options or ProviderOptions(), self.options.templates)
+        reader = ClusterReader(manager.api)
         self.pool = ClientPool(
             providers if providers is not None else Registry(),
-            ClusterReader(manager.api),
+            reader,
             manager.clock,
-            calls=ProviderCallMetrics(manager.registry),
-            options=_with_templates(provider_options or ProviderOptions(), self.options.templates),
+            calls=calls,
+            options=backend_options,
             pool=pool_options,
+        )
+        self._generators = add_generators(
+            manager,
+            self._controller,
+            generators if generators is not None else GeneratorRegistry(),
+            GeneratorSettings(
+                namespaces=self._namespaces,
+                controller_class=self.options.controller_class,
+                grace=self.options.generator_grace_period,
+            ),
+            reader,
+            calls,
+            backend_options,
         )
         self._waker = SourceWaker(self.pool)
         self._access = StoreAccess(
@@ -207,7 +234,15 @@ class Operator:
             templates=options.templates,
             extended_metric_labels=options.extended_metric_labels,
         )
-        return add_push_secrets(self.manager, self._controller, self.pool, self._waker, self._sources, settings)
+        return add_push_secrets(
+            self.manager,
+            self._controller,
+            self.pool,
+            self._waker,
+            self._sources,
+            settings,
+            ForPushSecrets(self._generators),
+        )
 
     def _add_stores(self) -> None:
         options, manager = self.options, self.manager
@@ -241,7 +276,10 @@ class Operator:
         cache = manager.cache
         sources = self._sources
         if extensions is None:
-            extensions = Extensions(templates=SecretTemplates(sources, options.templates))
+            extensions = Extensions(
+                templates=SecretTemplates(sources, options.templates),
+                generators=ForExternalSecrets(self._generators, with_states=options.enable_generator_state),
+            )
         # Every annotation counts for the sync version.
         objects = InformerSpec(EXTERNAL_SECRET, namespaces=self._namespaces, strip_last_applied=False)
         secrets = InformerSpec(Partial(SECRET), namespaces=self._namespaces)

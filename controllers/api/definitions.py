@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from controllers.api.externalsecret import ExternalSecret
 from controllers.api.externalsecret_v1beta1 import ExternalSecretV1Beta1
+from controllers.api.generators import generator_crds
 from controllers.api.pushsecret import PushSecret
 from controllers.api.secretstore import ClusterSecretStore, ClusterSecretStoreV1Beta1, SecretStore, SecretStoreV1Beta1
 from eso_core.meta import JsonObject
@@ -24,4 +25,5 @@ _KINDS: tuple[tuple[type[Resource], ...], ...] = (
 
 def all_crds() -> list[JsonObject]:
     """All definitions, sorted by name."""
-    return [crd_for(*versions, labels=_LABELS) for versions in _KINDS]
+    made = [crd_for(*versions, labels=_LABELS) for versions in _KINDS] + generator_crds(_LABELS)
+    return sorted(made, key=lambda crd: str(crd["metadata"]["name"]))

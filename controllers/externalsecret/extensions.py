@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from controllers.externalsecret.errors import NotInThisRelease
-from controllers.externalsecret.plan import GeneratorEntry, Plan
+from controllers.externalsecret.plan import Plan
 from controllers.externalsecret.render import Content
+from controllers.generating.references import GeneratorRef
+from eso_core.meta import JsonObject
 
-__all__ = ["Extensions", "Generators", "Templates"]
+__all__ = ["Extensions", "Generators", "Making", "Templates"]
 
 
 class Templates(Protocol):
@@ -44,15 +46,40 @@ class Templates(Protocol):
         ...
 
 
-class Generators(Protocol):
-    """Makes the values of entries with a `generatorRef`."""
+class Making(Protocol):
+    """The generators of one pass: after the values are in place `commit`, otherwise `discard`."""
 
-    async def generate(self, plan: Plan, entry: GeneratorEntry) -> dict[str, bytes]:
+    async def generate(self, ref: GeneratorRef) -> dict[str, bytes]:
         """Fresh values.
 
         Raises:
-            SyncError: the generator is missing or failed.
+            ProviderError: the generator is missing or failed.
         """
+        ...
+
+    async def commit(self) -> None:
+        """The values are in place."""
+        ...
+
+    async def discard(self) -> None:
+        """The values are nowhere: take back what was made for them."""
+        ...
+
+
+class Generators(Protocol):
+    """Makes the values of entries with a `generatorRef`."""
+
+    def begin(self, owner: JsonObject, *, uses: bool) -> Making | None:
+        """One pass of an object; None where nothing is to do for it.
+
+        Args:
+            owner: The object.
+            uses: Whether it names generators.
+        """
+        ...
+
+    async def foreign(self, ref: GeneratorRef, namespace: str) -> bool:
+        """Whether the generator is another operator's."""
         ...
 
 
@@ -74,7 +101,7 @@ class Extensions:
         if self.templates is None and plan.transforms:
             raise NotInThisRelease("spec.dataFrom[].rewrite[].transform: this release does not render templates yet")
         if self.generators is None and plan.generators:
-            raise NotInThisRelease("spec.dataFrom[].sourceRef.generatorRef: generators are not in this release yet")
+            raise NotInThisRelease("spec.dataFrom[].sourceRef.generatorRef: this operator runs without generators")
 
     def transform(self, template: str, key: str) -> str:
         """Rename one key by a `rewrite.transform` template; `check` made sure that there is an engine."""

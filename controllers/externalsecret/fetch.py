@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, assert_never
 
 from controllers.externalsecret.errors import FetchFailed, SyncError
-from controllers.externalsecret.extensions import Extensions
+from controllers.externalsecret.extensions import Extensions, Making
 from controllers.externalsecret.keys import Collision, convert_keys, rewrite, valid_keys
 from controllers.externalsecret.plan import DataEntry, Entry, ExtractEntry, FindEntry, GeneratorEntry, Plan
 from controllers.externalsecret.values import check_nul, check_nul_map, decode, decode_map
@@ -71,13 +71,15 @@ class Fetcher:
     Args:
         session: Clients for this reconcile.
         access: Says which stores may be used.
-        extensions: Generators and key templates.
+        extensions: Key templates.
+        making: The generators of this pass; None without any.
     """
 
-    def __init__(self, session: Session, access: Access, extensions: Extensions) -> None:
+    def __init__(self, session: Session, access: Access, extensions: Extensions, making: Making | None = None) -> None:
         self._session = session
         self._access = access
         self._extensions = extensions
+        self._making = making
         self._stores: dict[StoreRef, Store] = {}
         self._gate = asyncio.Semaphore(_SIDE_BY_SIDE)
 
@@ -132,9 +134,9 @@ class Fetcher:
             case FindEntry():
                 return await self._find(entry)
             case GeneratorEntry():
-                if self._extensions.generators is None:
-                    raise SyncError("generators are not in this release yet")
-                return self._treat(entry, await self._extensions.generators.generate(plan, entry))
+                if self._making is None:
+                    raise SyncError("this operator has no generators")
+                return self._treat(entry, await self._making.generate(entry.ref))
             case _:
                 assert_never(entry)
 

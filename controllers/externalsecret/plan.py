@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import NamedTuple
 
 from controllers.externalsecret.decide import DEFAULT_INTERVAL, RefreshFacts
 from controllers.externalsecret.errors import InvalidField
@@ -19,6 +18,7 @@ from controllers.externalsecret.merge import MergeRule
 from controllers.externalsecret.names import sync_version
 from controllers.externalsecret.render import Owner, TargetPolicy
 from controllers.externalsecret.windows import SyncWindows
+from controllers.generating.references import GeneratorRef
 from controllers.secretstore.access import StoreRef
 from controllers.secretstore.objects import STORE_KIND
 from eso_core.meta import JsonObject, ObjectKey, parse_duration, parse_time
@@ -37,14 +37,6 @@ __all__ = [
     "store_refs",
     "target_name",
 ]
-
-
-class GeneratorRef(NamedTuple):
-    """A reference to a generator, seen from the namespace of the ExternalSecret."""
-
-    api_version: str
-    kind: str
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,10 +357,7 @@ def _from_entries(entries: Sequence[JsonObject], default: StoreRef | None) -> It
             optional = bool(entry.get("optional"))
             yield ExtractEntry(index, _remote_ref(extract), store, _treatment(extract, rewrite), optional)
         elif (generator := source.get("generatorRef")) is not None:
-            ref = GeneratorRef(
-                generator.get("apiVersion") or "", generator.get("kind") or "", generator.get("name") or ""
-            )
-            yield GeneratorEntry(index, ref, _treatment({}, rewrite))
+            yield GeneratorEntry(index, GeneratorRef.of(generator), _treatment({}, rewrite))
         # An entry with a store alone contributes nothing and is no error.
 
 

@@ -22,6 +22,7 @@ from controllers.externalsecret.status import Message, Outcome, Reason
 from controllers.externalsecret.sync import Sync, Tools
 from controllers.externalsecret.target import OwnWrites, Targets, owned_by
 from controllers.failures import Failure, FailureClass, class_of
+from controllers.generating.references import GeneratorRef
 from controllers.metrics import ExternalSecretMetrics
 from controllers.secretstore.access import StoreAccess, StoreUnusable
 from controllers.secretstore.objects import CLUSTER_STORE_KIND
@@ -139,6 +140,8 @@ class ExternalSecretReconciler:
         except StoreUnusable as error:
             if not going:
                 return await self._invalid(report, error)
+        if await self._foreign_generator(obj, namespace):
+            return None
         if going:
             return await self._finalize(ctx, report)
         if await self._namespace_terminating(ctx, namespace):
@@ -169,6 +172,17 @@ class ExternalSecretReconciler:
             await report.status(Outcome(Reason.ERROR, Message.GENERIC_TARGET))
             return None
         return await GenericSync(self._tools, ctx, report, plan, self._generic).run()
+
+    async def _foreign_generator(self, obj: JsonObject, namespace: str) -> bool:
+        """Whether a generator of the object is another operator's, and with it the object."""
+        generators = self._tools.extensions.generators
+        if generators is None:
+            return False
+        for entry in (obj.get("spec") or {}).get("dataFrom") or ():
+            reference = (entry.get("sourceRef") or {}).get("generatorRef")
+            if reference and await generators.foreign(GeneratorRef.of(reference), namespace):
+                return True
+        return False
 
     def _wants_finalizer(self, obj: JsonObject) -> bool:
         if not self._settings.minimal_finalizers:

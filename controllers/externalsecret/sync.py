@@ -29,7 +29,7 @@ from controllers.externalsecret.errors import (
     TargetRefused,
     TemplateFailed,
 )
-from controllers.externalsecret.extensions import Extensions
+from controllers.externalsecret.extensions import Extensions, Making
 from controllers.externalsecret.fetch import Fetched, Fetcher
 from controllers.externalsecret.loops import find_echo
 from controllers.externalsecret.plan import FindEntry, Plan
@@ -42,6 +42,7 @@ from controllers.externalsecret.watches import REFRESH_PRIORITY
 from controllers.failures import Failure, at, class_of, next_retry
 from controllers.secretstore.access import StoreAccess
 from controllers.templating.redaction import redacted
+from eso_core.aio import shielded
 from eso_core.controller import Context, Result
 from eso_core.meta import JsonObject, ObjectKey, format_time
 from eso_core.meta.errors import (
@@ -70,6 +71,8 @@ _MESSAGE_LIMIT: Final = 32_768
 
 _AGAIN: Final = Result(requeue=True)
 _DONE: Final = Result()
+_TAKE_BACK: Final = 30.0
+"""How long taking back what generators made may take when the pass is cancelled, seconds."""
 
 
 class PendingStores:
@@ -132,6 +135,7 @@ class Sync:
         self._targets = Targets(ctx.cache, ctx.client, ctx.api, tools.writes)
         self._start = ctx.clock.now()
         self._left_out: list[str] = []
+        self._making: Making | None = None
         self._sources_mark = 0
 
     async def run(self) -> Result | None:
@@ -148,6 +152,17 @@ class Sync:
 
     async def _guarded(self, work: Coroutine[Any, Any, Result | None]) -> Result | None:
         """Do the work of a pass; what can go wrong anywhere in it is told here."""
+        generators = self._tools.extensions.generators
+        if generators is not None:
+            self._making = generators.begin(self._report.obj, uses=bool(self._plan.generators))
+        try:
+            return await self._told(work)
+        finally:
+            if self._making is not None:
+                # Of a pass that succeeded nothing is left to take back.
+                await shielded(self._making.discard(), seconds=_TAKE_BACK, clock=self._ctx.clock)
+
+    async def _told(self, work: Coroutine[Any, Any, Result | None]) -> Result | None:
         try:
             return await work
         except FetchFailed as error:
@@ -224,7 +239,7 @@ class Sync:
     async def _fetch(self) -> Fetched:
         tools, plan, report = self._tools, self._plan, self._report
         async with tools.pool.session(plan.owner.namespace) as session:
-            fetched = await Fetcher(session, tools.access, tools.extensions).fetch(plan)
+            fetched = await Fetcher(session, tools.access, tools.extensions, self._making).fetch(plan)
         self._left_out = fetched.left_out
         for left_out in fetched.left_out:
             report.notice("Normal", "MissingProviderSecret", f"secret does not exist at provider, optional: {left_out}")
@@ -357,7 +372,13 @@ class Sync:
             self._report.event("Normal", "Deleted", "secret deleted because it was orphaned")
         return True
 
-    async def _succeed(self, reason: Reason, message: str, *, binding: str | None = None) -> Result:
+    async def _succeed(self, reason: Reason, message: str, *, binding: str | None = None) -> Result | None:
+        if self._making is not None:
+            try:
+                await self._making.commit()
+            except EsoCoreError as error:
+                text = f"recording what generators made: {error}"
+                return await self._fail(Message.PROVIDER, error, text=text, retry=True)
         self._tools.changes.done(self._plan.key, self._sources_mark)
         refresh = self._plan.refresh
         if self._left_out and reason is Reason.SYNCED:

@@ -47,7 +47,7 @@ class VaultConnection:
         path: str,
         *,
         call: str,
-        query: Mapping[str, str] | None = None,
+        query: Mapping[str, str | list[str]] | None = None,
         body: dict[str, JsonValue] | None = None,
     ) -> Answer | None:
         """As ``VaultHttp.request``, authenticated."""

@@ -148,7 +148,7 @@ class VaultHttp:
         call: str,
         token: str = "",
         namespace: str | None = None,
-        query: Mapping[str, str] | None = None,
+        query: Mapping[str, str | list[str]] | None = None,
         body: dict[str, JsonValue] | None = None,
     ) -> Answer | None:
         """One request, with retries. None means that there is nothing (404, or an empty answer).
@@ -169,7 +169,7 @@ class VaultHttp:
         """
         url = f"{self._base}/v1/{api_path(path)}"
         if query:
-            url += "?" + urlencode(query)
+            url += "?" + urlencode(query, doseq=True)
         headers = self._request_headers(token, self.namespace if namespace is None else namespace)
         payload = None if body is None else encode(body, html=False).encode()
         try:

@@ -27,7 +27,7 @@ DOCUMENT = {
         ("$.a.b[7]", b""),
         ("$.none", b""),
         ("$.price", b"2"),
-        ("$.list[?(@.x == \"z\")].v", b"2"),
+        ('$.list[?(@.x == "z")].v', b"2"),
         ("$.list[?(@.v > 1 && @.x =~ /z/)].x", b"z"),
         ("$.list[*].x", b"y"),
         ("$..v", b"1"),
@@ -76,7 +76,9 @@ def test_what_a_path_cannot_find_is_named() -> None:
 
 def test_a_map_is_an_object_or_a_text_that_holds_one() -> None:
     """B096: each member in byte form, numbers with all digits."""
-    document = json.loads('{"v": {"a": 1, "b": "2", "c": 1.25, "d": [1, {"e": null}], "f": null, "g": 1e21, "h": false}}')
+    document = json.loads(
+        '{"v": {"a": 1, "b": "2", "c": 1.25, "d": [1, {"e": null}], "f": null, "g": 1e21, "h": false}}'
+    )
     assert as_map(pick(document, "$.v"), "reading") == {
         "a": b"1",
         "b": b"2",
