@@ -40,6 +40,10 @@ _WORTH_A_LIST: Final = 4
 _DECIDED_FOR: Final = 1.0
 """Seconds for which "reading one by one is better" stands: finding that out looks at every Secret of the namespace."""
 
+_REPLACED_WITHIN: Final = 1.0
+"""Seconds for which a Secret that was deleted may come back before it counts as deleted. Controllers and `kubectl replace` delete
+and make anew, and what is deleted from a store for that moment may have lost its history there."""
+
 _OURS: Final = frozenset({MANAGED_LABEL, CREATED_BY_LABEL, DATA_HASH_ANNOTATION})
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -108,6 +112,7 @@ class SourceReader:
         self._kept: OrderedDict[ObjectKey, SourceSecret] = OrderedDict()
         self._weight = 0
         self._one_by_one: dict[str, float] = {}
+        self._deleted: dict[ObjectKey, tuple[float, Mapping[str, str]]] = {}
 
     def version(self, key: ObjectKey) -> str:
         """The version that the watch has seen; empty when there is no such Secret."""
@@ -223,3 +228,22 @@ class SourceReader:
         kept = self._kept.get(key)
         if kept is not None and kept.version != version:
             self._drop(key)
+
+    # -- Secrets that may be about to come back ------------------------------------------------------------------
+
+    def deleted(self, key: ObjectKey, labels: Mapping[str, str]) -> None:
+        """A Secret was deleted just now."""
+        now = self._clock.monotonic()
+        self._deleted = {known: entry for known, entry in self._deleted.items() if entry[0] > now}
+        self._deleted[key] = (now + _REPLACED_WITHIN, labels)
+
+    def may_come_back(self, namespace: str, chosen: str | LabelSelector) -> float:
+        """Seconds to wait for a Secret of this name, or with these labels, that was deleted a moment ago; 0 for none."""
+        wait = 0.0
+        now = self._clock.monotonic()
+        for key, (until, labels) in self._deleted.items():
+            if key.namespace != namespace or until <= now or self.version(key):
+                continue
+            if key.name == chosen if isinstance(chosen, str) else chosen.matches(labels):
+                wait = max(wait, until - now)
+        return wait

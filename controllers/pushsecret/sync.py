@@ -47,6 +47,9 @@ _GENERATED: Final = "___generated-secret"
 _SETTLE_SECONDS: Final = 30.0
 """How long remembering or taking back what a generator made may take when the pass is cancelled."""
 
+_EVENT_WITHIN: Final = 1.0
+"""Seconds after which to look again where a Secret is gone and its event, which wakes the object, has not come yet."""
+
 _SHORTEST_WAIT: Final = 0.05
 """Seconds; an interval of a nanosecond must not keep a worker busy."""
 
@@ -104,9 +107,13 @@ class PushSync:
         self._templates = self._tools.watch.versions(plan.key.namespace, plan.template)
         if not self._due():
             return _wake_in(plan.due.wait(self._start))
+        if (wait := self._source_replaced()) > 0:
+            return Result(requeue_after=wait)
         try:
             return await self._push()
         except SourceMissing as error:
+            if (wait := self._source_vanishing()) > 0:
+                return Result(requeue_after=wait)
             if not plan.deletes or not self._forgotten():
                 return await self._fail(error)
             return await self._source_deleted()
@@ -131,6 +138,26 @@ class PushSync:
         fingerprint = self._fingerprint(versions, tools.stores.find(plan.stores, namespace))
         # Without anything to compare with - an object that another operator synced - the interval alone decides.
         return tools.pushed.setdefault(plan.key, plan.status.get(SOURCE_VERSION) or fingerprint) != fingerprint
+
+    def _source_replaced(self) -> float:
+        """Seconds to wait for a source that was deleted a moment ago and may be made anew."""
+        namespace, sources = self._plan.key.namespace, self._tools.sources
+        match self._plan.source:
+            case NamedSource(name):
+                return sources.may_come_back(namespace, name)
+            case SelectedSource(selector):
+                return sources.may_come_back(namespace, selector)
+            case GeneratorSource():
+                return 0.0
+
+    def _source_vanishing(self) -> float:
+        """Seconds to wait where a source is gone before its event has come."""
+        key, source = self._plan.key, self._plan.source
+        if not isinstance(source, NamedSource) or not self._tools.sources.version(
+            ObjectKey(key.namespace, source.name)
+        ):
+            return 0.0
+        return _EVENT_WITHIN
 
     def _fingerprint(self, secrets: Mapping[str, str], stores: Iterable[FoundStore]) -> str:
         """Changes with every change of a source, of what a template reads, and of a store."""

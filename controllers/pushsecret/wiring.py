@@ -133,7 +133,10 @@ def add_push_secrets(
     watch(objects, watches.enqueue_self, watches.object_matters, primary=True)
 
     def secret_changed(event: Event, enqueue: Enqueue) -> None:
-        tools.sources.changed(event.object.key, "" if event.kind is EventKind.DELETE else event.object.resource_version)
+        gone = event.kind is EventKind.DELETE
+        tools.sources.changed(event.object.key, "" if gone else event.object.resource_version)
+        if gone:
+            tools.sources.deleted(event.object.key, event.object.meta.labels)
         watches.enqueue_by_secret(event, enqueue)
 
     watch(InformerSpec(SECRETS, namespaces=namespaces), secret_changed, secret_matters)

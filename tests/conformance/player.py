@@ -67,8 +67,8 @@ CONDITIONS = {"Ready", "Deleted", "PartiallyReady", "NotReady"}
 #: Seconds without a change that count as settled; the operator and the server share this process, so little is enough.
 QUIET = 0.35
 SETTLE_LIMIT = 20.0
-#: Scenarios whose operator tries a dead backend for some seconds before it says so.
-PATIENT = {"vault-unusable": 4.0}
+#: Scenarios whose operator tries a dead backend for some seconds before it says so, or waits for a Secret that may come back.
+PATIENT = {"vault-unusable": 4.0, "push-source-deleted": 1.5}
 #: Pauses up to this long only wait for the operator; longer ones are about time itself.
 LONGEST_PAUSE = 2.0
 

@@ -327,3 +327,22 @@ async def test_metric_series_go_with_their_object() -> None:
         await push.gone()
         await push.cluster.quiet()
         assert series() == []
+
+
+async def test_a_source_that_is_replaced_costs_the_store_nothing() -> None:
+    """Deleted and made anew within a second, as controllers do: no deletion in the store, which would take its history."""
+    async with pushing() as push:
+        await push.store()
+        await push.cluster.secret("src", {"k": "one"})
+        await push.cluster.secret("one", {"k": "one"}, metadata={"name": "one", "namespace": "t", **labelled()})
+        await push.push(deletionPolicy="Delete", data=[entry("k", "a")])
+        await push.push("q", deletionPolicy="Delete", selector=SELECTED, data=[entry("k", "b")])
+        await push.synced()
+        await push.synced("q")
+        for name, more in (("src", {}), ("one", labelled())):
+            await push.cluster.delete(SECRET, name)
+            await push.cluster.secret(name, {"k": "two"}, metadata={"name": name, "namespace": "t", **more})
+        await push.holds({"a": {"": "two"}, "b": {"": "two"}})
+        await push.cluster.quiet(1.2)
+        assert not [write for write in push.backend.writes if write[0] == "delete"]
+        assert "SourceDeleted" not in [reason for _, reason, _ in await push.cluster.events("p")]
