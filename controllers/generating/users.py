@@ -62,6 +62,11 @@ class ForPushSecrets:
             ) from error
         return _Made(making, values)
 
+    async def unused(self, owner: JsonObject) -> None:
+        """A PushSecret is in step without any generator: let go of what was made for it when it had one."""
+        if self._service.states.any_of(owner):
+            await self._service.begin(owner).commit()
+
 
 class _Made:
     """Values and what was made for them; repr shows nothing."""

@@ -37,3 +37,7 @@ class Generators(Protocol):
             PushError: the generator is missing, or failed.
         """
         ...
+
+    async def unused(self, owner: JsonObject) -> None:
+        """A PushSecret is in step without any generator: let go of what was made for it when it had one."""
+        ...

@@ -7,9 +7,9 @@ the back-off of the queue, and one that only a change can heal is tried again at
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from controllers.externalsecret.decide import spread
 from controllers.externalsecret.watches import REFRESH_PRIORITY
@@ -177,6 +177,8 @@ class PushSync:
             return await self._source_deleted()
         stores = tools.stores.resolve(plan)
         await self._push_all(sources, stores)
+        if tools.generators is not None:
+            await self._settled(tools.generators.unused(self._report.obj), "let go")
         return await self._succeed({source.name: source.version for source in sources}, stores)
 
     async def _push_generated(self, source: GeneratorSource) -> Result | None:
@@ -197,13 +199,18 @@ class PushSync:
         return await self._succeed({}, stores)
 
     async def _settle(self, generated: Generated) -> None:
-        """Remember or take back; a failure of that is told and does not undo the push."""
-        settle = generated.commit if self._wrote else generated.discard
+        """Remember or take back."""
+        if self._wrote:
+            await self._settled(generated.commit(), "recorded")
+        else:
+            await self._settled(generated.discard(), "taken back")
+
+    async def _settled(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        """Do that, also when the pass is cancelled; a failure is told and does not undo the push."""
         try:
-            await shielded(settle(), seconds=_SETTLE_SECONDS, clock=self._ctx.clock)
+            await shielded(work, seconds=_SETTLE_SECONDS, clock=self._ctx.clock)
         except (EsoCoreError, TimeoutError) as error:
-            done = "recorded" if self._wrote else "taken back"
-            text = f"what the generator made could not be {done}: {error or 'it took too long'}"
+            text = f"what the generator made could not be {what}: {error or 'it took too long'}"
             self._report.event("Warning", "GeneratorState", text)
 
     async def _read(self) -> list[SourceSecret]:

@@ -33,6 +33,9 @@ class Counting:
         self.made += 1
         return _Made(self, self.made)
 
+    async def unused(self, owner: JsonObject) -> None:
+        self.log.append(("let go", self.made))
+
 
 @dataclass
 class _Made:
@@ -112,6 +115,21 @@ async def test_values_that_nobody_wants_are_taken_back(counting: Counting) -> No
         await push.synced()
         assert {what for what, _ in counting.log} == {"taken back"}
         assert push.backend.held() == {"a": {"": "theirs"}}
+
+
+async def test_an_object_that_has_no_generator_any_more_lets_go(counting: Counting) -> None:
+    """Of what an earlier one made for it."""
+    async with pushing() as push:
+        await push.store()
+        await push.cluster.secret("src", {"password": "fixed"})
+        await push.push(selector=SELECTOR, data=[entry("password", "a")])
+        await push.synced()
+        made = counting.made
+        selector = {"generatorRef": None, "secret": {"name": "src"}}
+        await push.cluster.patch(PS, "p", {"spec": {"selector": selector}})
+        await push.holds({"a": {"": "fixed"}})
+        await push.synced()
+        assert counting.log[-1] == ("let go", made)
 
 
 async def test_a_generator_that_fails_is_told(counting: Counting) -> None:
