@@ -22,6 +22,7 @@ from eso_core.meta.errors import ApiError, NotFound
 from eso_core.meta.wellknown import EVENT, NAMESPACE, SECRET
 from eso_core.testing.apiserver.http.route import parse_target, verb_of
 from eso_core.testing.apiserver.server import ApiServer
+from generators.registry import GeneratorRegistry
 from providers.fake import FakeProvider
 from providers.interface import Find, Provider, RemoteRef, SecretsClient, StoreContext, Validation
 from providers.registry import Registry
@@ -341,6 +342,7 @@ async def running(
     provider: Callable[[Probe], Provider] = ProbeProvider,
     crds: bool = True,
     start: bool = True,
+    generators: GeneratorRegistry | None = None,
 ) -> AsyncIterator[Cluster]:
     """A cluster with namespace `t` and a running operator."""
     configure_logging(level="info", format="json", sample=False)
@@ -352,7 +354,7 @@ async def running(
             if not start:
                 yield cluster
                 return
-            async with operating(cluster, options, provider):
+            async with operating(cluster, options, provider, generators):
                 yield cluster
 
 
@@ -365,12 +367,15 @@ async def operating(
     cluster: Cluster,
     options: OperatorOptions | None = None,
     provider: Callable[[Probe], Provider] = ProbeProvider,
+    generators: GeneratorRegistry | None = None,
 ) -> AsyncIterator[Operator]:
     """An operator on the cluster for the time of the block."""
     registry = Registry(plugins=())
     registry.register(provider(cluster.probe))
     async with Client(cluster.kube.config, user_agent=AGENT) as plain:
-        operator = Operator(plain.with_interceptor(cluster.intercept), options, providers=registry)
+        operator = Operator(
+            plain.with_interceptor(cluster.intercept), options, providers=registry, generators=generators
+        )
         cluster.operator = operator
         stop = asyncio.Event()
         async with TaskScope("operator under test") as scope:

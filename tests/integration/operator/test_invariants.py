@@ -203,15 +203,16 @@ async def test_another_class_is_left_alone() -> None:
 
 
 async def test_what_this_release_cannot_do_is_said_before_anything_happens() -> None:
-    """A generator leaves the target and the backend untouched and names its field."""
+    """A generator of a kind that is not built in leaves the target untouched and is named."""
     async with running() as cluster:
-        await cluster.fake({"k": "1"})
         await cluster.secret("app", {"x": "1"})
-        generator = {"apiVersion": "generators.external-secrets.io/v1alpha1", "kind": "UUID", "name": "u"}
-        await cluster.es("app", dataFrom=[{"sourceRef": {"generatorRef": generator}}], data=DATA)
-        message = "spec.dataFrom[].sourceRef.generatorRef: generators are not in this release yet"
-        await cluster.failed("app", message)
-        await cluster.has_event("app", "Warning", "UpdateFailed", message)
+        metadata = {"name": "g", "namespace": "t"}
+        kind = {"apiVersion": "generators.external-secrets.io/v1alpha1", "kind": "STSSessionToken"}
+        await cluster.client.create({**kind, "metadata": metadata, "spec": {"region": "eu"}})
+        await cluster.es("app", dataFrom=[{"sourceRef": {"generatorRef": {**kind, "name": "g"}}}])
+        await cluster.failed("app", "could not get secret data from provider")
+        message = await cluster.has_event("app", "Warning", "UpdateFailed")
+        assert "generator not found: this operator has no STSSessionToken; it has: Fake, MFA, Password" in message
         await cluster.quiet()
         assert await cluster.data("app") == {"x": "1"} and cluster.probe.reads == []
 

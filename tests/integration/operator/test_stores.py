@@ -197,12 +197,12 @@ async def test_an_unknown_backend_is_named() -> None:
                 "apiVersion": "external-secrets.io/v1",
                 "kind": "SecretStore",
                 "metadata": {"name": "s", "namespace": "t"},
-                "spec": {"provider": {"webhook": {"url": "https://hook.test", "result": {}}}},
+                "spec": {"provider": {"volcengine": {"region": "cn"}}},
             }
         )
         await is_ready(cluster, "False", "InvalidProviderConfig")
         message = await cluster.has_event("s", "Warning", "InvalidProviderConfig")
-        assert message == "failed to find registered store backend for type: webhook, name: s"
+        assert message == "failed to find registered store backend for type: volcengine, name: s"
         condition = await cluster.ready("s", kind=SS)
         known = ", ".join(Registry(plugins=()).names)
         assert {"fake", "vault"} <= set(known.split(", "))

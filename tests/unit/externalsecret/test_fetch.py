@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from controllers.externalsecret.errors import FetchFailed
-from controllers.externalsecret.extensions import Extensions
+from controllers.externalsecret.extensions import Extensions, Making
 from controllers.externalsecret.fetch import Fetched, Fetcher
-from controllers.externalsecret.plan import GeneratorEntry, Plan, plan_of
+from controllers.externalsecret.plan import Plan, plan_of
+from controllers.generating.references import GeneratorRef
 from controllers.secretstore.access import StoreAccess
 from providers.errors import NoSecret, NotModified, ProviderError, Unavailable
 from providers.interface import Find, RemoteRef, SecretsClient, Store
@@ -103,10 +104,11 @@ async def fetch(
     data: list[dict[str, Any]] | None = None,
     policy: str = "Retain",
     extensions: Extensions | None = None,
+    making: Making | None = None,
 ) -> Fetched:
     client = Client(answers)
     access = StoreAccess(Objects(["s"]), controller_class="default", flood_gate=True)
-    fetcher = Fetcher(Session({"s": client}), access, extensions or Extensions())
+    fetcher = Fetcher(Session({"s": client}), access, extensions or Extensions(), making)
     return await fetcher.fetch(plan(entries or [], data or [], policy))
 
 
@@ -240,10 +242,17 @@ async def test_b133_a_defect_of_a_provider_shows_its_place_and_not_its_text() ->
 async def test_generated_values_are_neither_converted_nor_decoded() -> None:
     """Keys of generators are validated only."""
 
-    class Generators:
-        async def generate(self, plan: Plan, entry: GeneratorEntry) -> dict[str, bytes]:
+    class Made:
+        async def generate(self, ref: GeneratorRef) -> dict[str, bytes]:
+            assert ref == GeneratorRef("", "Password", "g")
             return {"password": b"b25l"}
 
+        async def commit(self) -> None:
+            raise AssertionError("fetching settles nothing")
+
+        async def discard(self) -> None:
+            raise AssertionError("fetching settles nothing")
+
     entry = {"sourceRef": {"generatorRef": {"kind": "Password", "name": "g"}}}
-    fetched = await fetch({}, entries=[entry], extensions=Extensions(generators=Generators()))
+    fetched = await fetch({}, entries=[entry], making=Made())
     assert fetched.data == {"password": b"b25l"}
