@@ -9,6 +9,7 @@ from typing import Any
 from controllers.externalsecret.names import sync_version
 from controllers.operator import OperatorOptions
 from eso_core.meta import GVK
+from generators.registry import GeneratorRegistry
 from providers.errors import NoSecret, NotSupported, ProviderError
 from providers.fake import FakeProvider
 from providers.interface import Find, PushData, RemoteRef, SecretsClient, StoreContext
@@ -181,10 +182,14 @@ class PushCluster:
 
 
 @asynccontextmanager
-async def pushing(*, options: OperatorOptions | None = None, start: bool = True) -> AsyncIterator[PushCluster]:
+async def pushing(
+    *, options: OperatorOptions | None = None, start: bool = True, generators: GeneratorRegistry | None = None
+) -> AsyncIterator[PushCluster]:
     """A cluster with namespace `t` and an operator whose stores are in memory."""
     backend = Backend()
-    async with running(options=options, provider=lambda probe: MemoryProvider(backend), start=start) as cluster:
+    async with running(
+        options=options, provider=lambda probe: MemoryProvider(backend), start=start, generators=generators
+    ) as cluster:
         yield PushCluster(cluster, backend)
 
 
