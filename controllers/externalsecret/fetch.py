@@ -91,13 +91,22 @@ class Fetcher:
         """
         self._check_stores(plan)
         results: list[_Part | Exception] = [_Part()] * len(plan.entries)
-        if len(plan.entries) == 1:
-            results[0] = await self._attempt(plan, plan.entries[0])
-        else:
-            async with TaskScope(f"entries of {plan.key}") as scope:
-                for position, entry in enumerate(plan.entries):
-                    scope.spawn(self._into(results, position, plan, entry), name=f"{plan.key} {entry.label}")
+        stored = [n for n, entry in enumerate(plan.entries) if not isinstance(entry, GeneratorEntry)]
+        made = [n for n, entry in enumerate(plan.entries) if isinstance(entry, GeneratorEntry)]
+        await self._attempt_all(plan, stored, results)
+        # What generators make may be a new user somewhere: not for an object whose other entries fail anyway.
+        if not any(_fails(plan, plan.entries[position], results[position]) for position in stored):
+            await self._attempt_all(plan, made, results)
         return _merge(plan, results)
+
+    async def _attempt_all(self, plan: Plan, positions: list[int], results: list[_Part | Exception]) -> None:
+        if len(positions) == 1:
+            results[positions[0]] = await self._attempt(plan, plan.entries[positions[0]])
+        elif positions:
+            async with TaskScope(f"entries of {plan.key}") as scope:
+                for position in positions:
+                    entry = plan.entries[position]
+                    scope.spawn(self._into(results, position, plan, entry), name=f"{plan.key} {entry.label}")
 
     def _check_stores(self, plan: Plan) -> None:
         """Look all stores up first: an unusable one must not cost requests to the others."""
@@ -174,6 +183,14 @@ class Fetcher:
             values = decode_map(treatment.decoding, values)
             check_nul_map(treatment.nul_policy, values)
         return _Part(dict(values), collisions, found_nothing)
+
+
+def _fails(plan: Plan, entry: Entry, result: _Part | Exception) -> bool:
+    """Whether the result of an entry fails the whole object."""
+    if isinstance(result, _Part) or find_cause(result, NotModified) is not None:
+        return False
+    missing = find_cause(result, NoSecret) is not None
+    return not (missing and (entry.optional or plan.deletion_policy != "Retain"))
 
 
 def _merge(plan: Plan, results: list[_Part | Exception]) -> Fetched:

@@ -11,7 +11,7 @@ from controllers.generating.making import GeneratorService
 from controllers.generating.states import GENERATOR_STATE, OWNER_INDEX, States, by_owner
 from controllers.generatorstate.reconciler import GeneratorStateReconciler
 from eso_core.cache import InformerSpec
-from eso_core.controller import Controller, KindSource, Reconcile
+from eso_core.controller import Controller, Event, EventKind, KindSource, Predicate, Reconcile
 from eso_core.controller.handlers import enqueue_object
 from eso_core.manager import Manager
 from eso_core.meta import GVK
@@ -76,5 +76,19 @@ def add_generators(
     )
     reconciler = GeneratorStateReconciler(service, manager.recorder(_COMPONENT))
     controller = controller_of("generatorstate", GENERATOR_STATE, reconciler, _COMPONENT)
-    controller.add_source(KindSource(cache, spec, enqueue_object, [], primary=True))
+    controller.add_source(
+        KindSource(cache, spec, enqueue_object, [Predicate("spec changed", spec_matters)], primary=True)
+    )
     return service
+
+
+def spec_matters(event: Event) -> bool:
+    """Spec, finalizers or deletion changed. The kind has no status subresource, so its generation counts the status as well."""
+    if event.kind is not EventKind.UPDATE or event.old is None:
+        return not event.resync
+    old, new = event.old, event.object
+    return (
+        old.meta.deletion_timestamp != new.meta.deletion_timestamp
+        or old.meta.finalizers != new.meta.finalizers
+        or old.decode().get("spec") != new.decode().get("spec")
+    )
