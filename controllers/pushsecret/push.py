@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from controllers.pushsecret.claims import Claims
 from controllers.pushsecret.errors import KeyMissing, PushError, PushFailed, StoreFailed
 from controllers.pushsecret.expand import convert
 from controllers.pushsecret.plan import DataEntry
@@ -15,7 +16,7 @@ from controllers.pushsecret.sources import SourceSecret
 from controllers.pushsecret.stores import FoundStore, PushStores
 from controllers.secretstore.access import StoreRef
 from controllers.secretstore.defects import describe_defect
-from eso_core.meta import JsonObject
+from eso_core.meta import JsonObject, ObjectKey
 from eso_core.meta.errors import EsoCoreError
 from providers.errors import ProviderError, is_retryable
 from providers.interface import PushData, RemoteRef, SecretsClient, StoreKey
@@ -98,11 +99,13 @@ class Pusher:
     Args:
         pool: Open clients of stores.
         stores: Says which may be used.
+        claims: Knows who else writes to a place.
     """
 
-    def __init__(self, pool: ClientPool, stores: PushStores) -> None:
+    def __init__(self, pool: ClientPool, stores: PushStores, claims: Claims) -> None:
         self._pool = pool
         self._stores = stores
+        self._claims = claims
         self._locks = KeyLocks()
 
     async def push(
@@ -180,24 +183,27 @@ class Pusher:
         done.wrote += 1
         done.records[entry.place] = record_of(entry)
 
-    async def clear(self, namespace: str, stale: Iterable[Stale]) -> Cleared:
+    async def clear(self, owner: ObjectKey, stale: Iterable[Stale]) -> Cleared:
         """Delete what is not wanted any more; stops at the first failure.
 
-        A store that is not there cannot be asked, now or ever: its values stay where they are, and the records go.
+        A store that is not there cannot be asked, now or ever: its values stay where they are, and the records go. What another
+        PushSecret has written to is its own now.
         """
         done = Cleared()
+        namespace = owner.namespace
         async with self._pool.session(namespace) as session:
             for one in stale:
                 ref = store_of(one.store)
                 if ref is not None and not one.covered:
                     if not self._stores.exists(ref, namespace):
                         done.lost[one.store] = done.lost.get(one.store, 0) + 1
-                    else:
+                    elif not self._claims.held_by_another(owner, ref, one):
                         try:
                             await self._delete(session, ref, one.ref)
                         except PushError as error:
                             done.error = error
                             return done
+                        self._claims.deleted(owner, ref, one.ref.key)
                 done.gone.setdefault(one.store, {})[one.place] = {}
         return done
 

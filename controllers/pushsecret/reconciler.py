@@ -79,6 +79,7 @@ class PushSecretReconciler:
 
     async def _forget(self, key: ObjectKey) -> None:
         self._tools.pushed.pop(key, None)
+        self._tools.claims.take_woken(key)
         self._tools.templates.forget(key)
         self._metrics.gone(key)
         self._notices.forget(self._uids.pop(key, ""))
@@ -162,7 +163,7 @@ class PushSecretReconciler:
             for name, entries in before.items()
             if (ref := store_of(name)) is not None and self._tools.stores.is_foreign(ref, namespace)
         }
-        cleared = await self._tools.pusher.clear(namespace, list(stale(before, foreign)))
+        cleared = await self._tools.pusher.clear(report.key, list(stale(before, foreign)))
         for store, count in cleared.lost.items():
             text = f"{store} is gone: {count} of its values can no longer be deleted and stay where they are"
             report.event("Warning", "NotDeleted", text)

@@ -25,6 +25,7 @@ __all__ = [
     "merged",
     "record_of",
     "recorded",
+    "remote_ref",
     "stale",
     "store_name",
     "store_of",
@@ -117,19 +118,20 @@ def stale(before: Records, now: Records) -> Iterator[Stale]:
     """What was written before and is not now."""
     for store, entries in before.items():
         current = now.get(store, {})
-        refs = [_ref(entry) for entry in current.values()]
+        refs = [remote_ref(entry) for entry in current.values()]
         written = {ref.key for ref in refs}
         whole = {ref.key for ref in refs if not ref.property}
         for place, entry in entries.items():
             if place in current:
                 continue
-            ref = _ref(entry)
+            ref = remote_ref(entry)
             # A whole value goes while single properties of it stay, or the other way round: what is there now is ours.
             covered = ref.key in (whole if ref.property else written)
             yield Stale(store, place, ref, covered)
 
 
-def _ref(record: JsonObject) -> RemoteRef:
+def remote_ref(record: JsonObject) -> RemoteRef:
+    """The place that an entry or a record of one means."""
     ref = (record.get("match") or {}).get("remoteRef") or {}
     return RemoteRef(
         str(ref.get("remoteKey") or ""), property=str(ref.get("property") or ""), metadata=record.get("metadata")

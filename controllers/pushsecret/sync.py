@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from controllers.externalsecret.decide import spread
 from controllers.externalsecret.watches import REFRESH_PRIORITY
+from controllers.pushsecret.claims import Claims
 from controllers.pushsecret.errors import (
     EntriesRefused,
     InvalidField,
@@ -65,6 +66,7 @@ class PushTools:
         templates: Renders templates.
         watch: Watches what templates read.
         pusher: Writes and deletes.
+        claims: Knows who else writes to a place.
         generators: Makes values; None where there are none.
         pushed: Fingerprint of what was pushed last by object, for clusters whose definition has no field for it.
     """
@@ -75,6 +77,7 @@ class PushTools:
     templates: PushTemplates
     watch: TemplateWatch
     pusher: Pusher
+    claims: Claims
     generators: Generators | None = None
     pushed: dict[ObjectKey, str] = field(default_factory=dict)
 
@@ -124,7 +127,8 @@ class PushSync:
 
     def _due(self) -> bool:
         plan, tools = self._plan, self._tools
-        if plan.due.now(self._start) or reason_of(plan.status) == Reason.ERRORED:
+        woken = tools.claims.take_woken(plan.key)
+        if woken or plan.due.now(self._start) or reason_of(plan.status) == Reason.ERRORED:
             return True
         namespace = plan.key.namespace
         match plan.source:
@@ -317,7 +321,7 @@ class PushSync:
         Raises:
             PushError: something could not be deleted; what could is not recorded any more.
         """
-        cleared = await self._tools.pusher.clear(self._plan.key.namespace, list(stale(before, now)))
+        cleared = await self._tools.pusher.clear(self._plan.key, list(stale(before, now)))
         self._records = merged(without(before, cleared.gone), now)
         self._retained = {}
         for store, count in cleared.lost.items():

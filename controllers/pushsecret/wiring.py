@@ -11,6 +11,7 @@ from controllers.externalsecret.target import SECRETS
 from controllers.externalsecret.watches import Test, namespace_matters, secret_matters
 from controllers.metrics import ObjectMetrics
 from controllers.pushsecret import watches
+from controllers.pushsecret.claims import CLAIM_INDEX, Claims, by_claim
 from controllers.pushsecret.generated import Generators
 from controllers.pushsecret.plan import PUSH_SECRET
 from controllers.pushsecret.push import Pusher
@@ -97,6 +98,7 @@ def add_push_secrets(
         (watches.SELECTOR_INDEX, watches.by_selector),
         (watches.STORE_INDEX, watches.by_store),
         (HOLD_INDEX, by_held_store),
+        (CLAIM_INDEX, by_claim),
     ):
         cache.index(PUSH_SECRET, name, function)
     access = StoreAccess(
@@ -108,13 +110,15 @@ def add_push_secrets(
     stores = PushStores(cache, access, cluster_stores=settings.cluster_stores)
     watch_templates = TemplateWatch(cache, manager.clock, namespaces=namespaces)
     holds = StoreHolds(cache, manager.api)
+    claims = Claims(cache)
     tools = PushTools(
         pool=pool,
         stores=stores,
         sources=SourceReader(cache, manager.api, manager.clock),
         templates=PushTemplates(template_sources, settings.templates),
         watch=watch_templates,
-        pusher=Pusher(pool, stores),
+        pusher=Pusher(pool, stores, claims),
+        claims=claims,
         generators=generators,
     )
     reconciler = PushSecretReconciler(
@@ -146,5 +150,6 @@ def add_push_secrets(
     if not namespaces:
         watch(InformerSpec(NAMESPACE), watches.enqueue_in_namespace, namespace_matters)
     controller.add_source(Func(watch_templates.attach, name="templates"))
+    controller.add_source(Func(claims.attach, name="values of several objects"))
     controller.add_source(Func(waker.attach_users(watches.enqueue_users_of), name="changed credentials"))
     return holds

@@ -346,3 +346,57 @@ async def test_a_source_that_is_replaced_costs_the_store_nothing() -> None:
         await push.cluster.quiet(1.2)
         assert not [write for write in push.backend.writes if write[0] == "delete"]
         assert "SourceDeleted" not in [reason for _, reason, _ in await push.cluster.events("p")]
+
+
+async def test_an_entry_that_moves_to_another_object_is_not_deleted() -> None:
+    """Whoever lost it does not take it from the one that has it; with the last of them it goes."""
+    async with pushing() as push:
+        await push.store()
+        await push.cluster.secret("src", {"k": "v", "l": "w"})
+        await push.push("old", deletionPolicy="Delete", data=[entry("k", "a"), entry("l", "b")])
+        await push.synced("old")
+        await push.push("new", deletionPolicy="Delete", data=[entry("k", "a")])
+        await push.synced("new")
+        await push.cluster.patch(PS, "old", {"spec": {"data": [entry("l", "b")]}})
+        status = await push.synced("old")
+        assert sorted(status["syncedPushSecrets"]["SecretStore/s"]) == ["b"]
+        await push.cluster.quiet()
+        assert push.backend.held() == {"a": {"": "v"}, "b": {"": "w"}}
+        assert not [write for write in push.backend.writes if write[0] == "delete"]
+        await push.cluster.delete(PS, "old")
+        await push.gone("old")
+        assert push.backend.held() == {"a": {"": "v"}}
+        await push.cluster.delete(PS, "new")
+        await push.gone("new")
+        assert push.backend.held() == {}
+
+
+async def test_objects_that_go_together_leave_nothing_behind() -> None:
+    """Each of two that share a place is no reason for the other to keep it."""
+    async with pushing() as push:
+        await push.store()
+        await push.cluster.secret("src", {"k": "v"})
+        for name in ("p", "q"):
+            await push.push(
+                name, deletionPolicy="Delete", metadata={"finalizers": ["example.com/wait"]}, data=[entry("k", "a")]
+            )
+            await push.synced(name)
+        await push.cluster.delete(PS, "p")
+        await push.cluster.delete(PS, "q")
+        await push.holds({})
+
+
+async def test_whoever_means_to_have_a_deleted_value_pushes_it_again() -> None:
+    """It may have found it there a moment before it was deleted."""
+    async with pushing() as push:
+        await push.store()
+        await push.cluster.secret("src", {"k": "v"})
+        await push.push("old", deletionPolicy="Delete", data=[entry("k", "a")])
+        await push.synced("old")
+        push.backend.broken.add("b")
+        await push.push("new", data=[entry("k", "b"), entry("k", "a")])
+        await push.failed("b is refused", "new")
+        await push.cluster.delete(PS, "old")
+        push.backend.broken.clear()
+        await push.gone("old")
+        await push.holds({"a": {"": "v"}, "b": {"": "v"}})
