@@ -111,7 +111,13 @@ def _result(spec: VaultDynamicSecretSpec, answer: Answer | None) -> dict[str, by
             raw = {name: _plain(_given(answer.body, name, absent)) for name, absent in _RAW.items()}
             return raw | {name: _plain(answer.body[name]) for name in _RAW_OPTIONAL if answer.body.get(name)}
         case _:
-            return {name: value_bytes(value) for name, value in (answer.mapping("data") or {}).items()}
+            data = answer.mapping("data")
+            if data is None and answer.mapping("auth") is not None and not spec.allow_empty_response:
+                # A token was issued: an empty result would keep that a secret from everybody.
+                raise GeneratorFailed(
+                    "unable to get dynamic secret: empty response from Vault: it has no data but auth: set spec.resultType to Auth"
+                )
+            return {name: value_bytes(value) for name, value in (data or {}).items()}
 
 
 def _given(part: dict[str, JsonValue], name: str, absent: JsonValue) -> JsonValue:

@@ -9,11 +9,12 @@ from pydantic import Field
 from eso_core.model import Model, Schema
 from generators.errors import GeneratorFailed
 from generators.interface import Generated, Generator, GeneratorContext, GeneratorSpec
-from providers.errors import InvalidSpec, ProviderError
+from providers.errors import InvalidData, InvalidSpec, ProviderError
+from providers.gojson import JsonValue
 from providers.spec import CAProvider, SecretKey, SecretKeySelector
 from providers.spec import ObjectName as Name
 from providers.webhook import connect
-from providers.webhook.jsonpath import as_map, parse, pick
+from providers.webhook.jsonpath import as_map, last_name, parse, pick
 from providers.webhook.spec import WebhookAuth, WebhookResult, WebhookSecret, WebhookSpec
 
 __all__ = ["WebhookGenerator", "WebhookGeneratorSpec"]
@@ -74,7 +75,23 @@ class WebhookGenerator(Generator):
         finally:
             await http.aclose()
         document = parse(body, "failed to parse response json")
-        return Generated(as_map(pick(document, path) if path else document, "reading the response"))
+        return Generated(_values(document, path))
+
+
+def _values(document: JsonValue, path: str) -> dict[str, bytes]:
+    """The members of the object at the path; of a single value there, the value under the name that the path ends in."""
+    value = pick(document, path) if path else document
+    name = last_name(path) if path else ""
+    if name and isinstance(value, str | int | float) and not (isinstance(value, str) and _holds_object(value)):
+        value = {name: value}
+    return as_map(value, "reading the response")
+
+
+def _holds_object(text: str) -> bool:
+    try:
+        return isinstance(parse(text.encode("utf-8", "replace"), ""), dict)
+    except InvalidData:
+        return False
 
 
 def _as_store(spec: WebhookGeneratorSpec) -> WebhookSpec:

@@ -46,9 +46,7 @@ class Hook:
         spec, plain = self._spec, self._data(remote, namespace=namespace)
         body = await self._send(spec.method or "GET", remote, plain, namespace=namespace)
         path = (spec.result.json_path if spec.result is not None else None) or ""
-        if remote is not None:
-            path = self._render(path, plain, "result")
-        return body, path
+        return body, self._render(path, plain, "result")
 
     async def push(self, remote: Mapping[str, str], key: str, value: str) -> None:
         """Send a value; the answer is of no interest."""

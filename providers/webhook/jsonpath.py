@@ -14,7 +14,7 @@ from typing import Any, Final
 from providers.errors import InvalidData, InvalidSpec
 from providers.gojson import JsonValue, encode
 
-__all__ = ["as_map", "as_value", "parse", "pick"]
+__all__ = ["as_map", "as_value", "last_name", "parse", "pick"]
 
 _LONGEST: Final = 4096
 
@@ -50,6 +50,21 @@ def pick(document: JsonValue, path: str) -> JsonValue:
         return value
     _check_keys(compiled, document, path)
     return None  # an index out of range
+
+
+def last_name(path: str) -> str:
+    """The name that a definite path ends in; empty where it ends in an index, or is not definite.
+
+    Raises:
+        InvalidSpec: It is no path.
+    """
+    from jsonpath import JSONPath
+
+    compiled = _compiled(path)
+    if not isinstance(compiled, JSONPath) or not compiled.singular_query() or not compiled.segments:
+        return ""
+    (selector,) = compiled.segments[-1].selectors
+    return str(getattr(selector, "name", None) or "")
 
 
 @lru_cache(256)
