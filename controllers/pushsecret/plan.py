@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from controllers.api.pushsecret import PushSecret
 from controllers.externalsecret.decide import DEFAULT_INTERVAL, due_at
 from controllers.externalsecret.keys import RegexpRule, TransformRule
 from controllers.externalsecret.names import sync_version
@@ -38,7 +37,7 @@ __all__ = [
     "store_choices",
 ]
 
-PUSH_SECRET: Final[GVK] = PushSecret.gvk
+PUSH_SECRET: Final = GVK("external-secrets.io", "v1alpha1", "PushSecret")
 FINALIZER: Final = "pushsecret.externalsecrets.io/finalizer"
 
 KeyRule = RegexpRule | TransformRule

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from eso_core.meta.wellknown import SECRET
+from eso_core.meta.wellknown import NAMESPACE, SECRET
+from providers.errors import BrokenReference
 from tests.integration.operator.harness import CSS, SS
 from tests.integration.pushsecret.harness import FINALIZER, HOLD, PS, entry, pushing
 
@@ -400,3 +401,45 @@ async def test_whoever_means_to_have_a_deleted_value_pushes_it_again() -> None:
         push.backend.broken.clear()
         await push.gone("old")
         await push.holds({"a": {"": "v"}, "b": {"": "v"}})
+
+
+async def test_a_namespace_goes_with_its_push_secrets() -> None:
+    """Store, source and PushSecret are deleted in any order; values are taken back, and nothing is made on the way."""
+    async with pushing() as push:
+        await push.store()
+        for number in range(10):
+            await push.cluster.secret(f"src-{number}", {"k": "v"})
+            await push.push(
+                f"p-{number}",
+                deletionPolicy="Delete",
+                selector={"secret": {"name": f"src-{number}"}},
+                data=[entry("k", f"a{number}")],
+            )
+        for number in range(10):
+            await push.synced(f"p-{number}")
+        await push.cluster.delete(NAMESPACE, "t")
+
+        async def gone() -> bool:
+            await push.cluster.kube.run_gc()
+            return await push.cluster.get(NAMESPACE, "t") is None
+
+        await push.cluster.eventually(gone, within=15.0)
+        assert push.backend.held() == {}
+
+
+async def test_a_namespace_goes_although_the_credentials_of_its_store_went_first() -> None:
+    """What cannot be reached any more does not keep the namespace."""
+    async with pushing() as push:
+        await push.store()
+        await push.cluster.secret("src", {"k": "v"})
+        await push.push(deletionPolicy="Delete", data=[entry("k", "a")])
+        await push.synced()
+        push.backend.failure = BrokenReference("cannot get Kubernetes secret: it is gone")
+        await push.cluster.delete(NAMESPACE, "t")
+
+        async def gone() -> bool:
+            await push.cluster.kube.run_gc()
+            return await push.cluster.get(NAMESPACE, "t") is None
+
+        await push.cluster.eventually(gone, within=15.0)
+        assert push.backend.held() == {"a": {"": "v"}}
