@@ -20,6 +20,8 @@ from controllers.externalsecret.report import EXTERNAL_SECRET
 from controllers.externalsecret.sources import SOURCE_INDEX, TemplateSources, by_source
 from controllers.externalsecret.target import MANAGED_VIEW, OWNER_INDEX, OwnWrites, created_by_index
 from controllers.externalsecret.templates import SecretTemplates
+from controllers.fanout.kinds import CLUSTER_EXTERNAL_SECRETS, CLUSTER_PUSH_SECRETS
+from controllers.fanout.wiring import add_fan_out
 from controllers.generating.states import GENERATOR_STATE
 from controllers.generating.users import ForExternalSecrets, ForPushSecrets
 from controllers.generatorstate.wiring import GeneratorSettings, add_generators
@@ -61,6 +63,8 @@ _SERVED: Final = (
     (CLUSTER_STORE, "clustersecretstores", False),
     (PUSH_SECRET, "pushsecrets", True),
     (GENERATOR_STATE, "generatorstates", True),
+    (CLUSTER_EXTERNAL_SECRETS.kind, "clusterexternalsecrets", False),
+    (CLUSTER_PUSH_SECRETS.kind, "clusterpushsecrets", False),
 )
 """How our kinds are served; known, so that nothing has to be discovered before the first list."""
 
@@ -82,6 +86,7 @@ class OperatorOptions:
         store_requeue_interval: Seconds between checks of a store that names no interval of its own.
         enable_secret_store_reconciler, enable_cluster_store_reconciler: Whether these controllers run.
         enable_push_secret_reconciler: Whether PushSecrets are served.
+        enable_cluster_external_secret_reconciler, enable_cluster_push_secret_reconciler: Likewise, without `namespace`.
         enable_flood_gate: Sync only from stores that are Ready.
         ignored_annotations: Annotations of ExternalSecrets that their Secrets do not get; one that ends in `/` is a prefix.
         adopt_existing_secrets: Take over a Secret that no ExternalSecret made, with all its keys, as the original does.
@@ -106,6 +111,8 @@ class OperatorOptions:
     enable_secret_store_reconciler: bool = True
     enable_cluster_store_reconciler: bool = True
     enable_push_secret_reconciler: bool = True
+    enable_cluster_external_secret_reconciler: bool = True
+    enable_cluster_push_secret_reconciler: bool = True
     enable_flood_gate: bool = True
     ignored_annotations: tuple[str, ...] = IGNORED_ANNOTATIONS
     adopt_existing_secrets: bool = True
@@ -206,6 +213,7 @@ class Operator:
         self._holds = self._add_push_secrets() if self.options.enable_push_secret_reconciler else None
         self._add_stores()
         self._add_external_secrets(extensions)
+        self._add_fan_out()
         manager.add(_PoolKeeper(self.pool))
 
     async def run(self, stop: asyncio.Event | None = None) -> None:
@@ -243,6 +251,20 @@ class Operator:
             settings,
             ForPushSecrets(self._generators),
         )
+
+    def _add_fan_out(self) -> None:
+        options = self.options
+        if options.namespace:
+            return  # whoever watches one namespace cannot put anything into others
+        for fan, enabled in (
+            (CLUSTER_EXTERNAL_SECRETS, options.enable_cluster_external_secret_reconciler),
+            (
+                CLUSTER_PUSH_SECRETS,
+                options.enable_cluster_push_secret_reconciler and options.enable_push_secret_reconciler,
+            ),
+        ):
+            if enabled:
+                add_fan_out(self.manager, self._controller, fan, extended=options.extended_metric_labels)
 
     def _add_stores(self) -> None:
         options, manager = self.options, self.manager

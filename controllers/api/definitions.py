@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from controllers.api.clusters import ClusterExternalSecret, ClusterExternalSecretV1Beta1, ClusterPushSecret
 from controllers.api.externalsecret import ExternalSecret
 from controllers.api.externalsecret_v1beta1 import ExternalSecretV1Beta1
 from controllers.api.generators import generator_crds
@@ -16,6 +17,8 @@ _LABELS = {"external-secrets.io/component": "controller"}
 
 # The first version of each kind is the one that is stored.
 _KINDS: tuple[tuple[type[Resource], ...], ...] = (
+    (ClusterExternalSecret, ClusterExternalSecretV1Beta1),
+    (ClusterPushSecret,),
     (ClusterSecretStore, ClusterSecretStoreV1Beta1),
     (ExternalSecret, ExternalSecretV1Beta1),
     (PushSecret,),

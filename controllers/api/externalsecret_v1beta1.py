@@ -21,7 +21,7 @@ from controllers.api.references import Condition, StoreRef
 from eso_core.model import Model, Resource, Schema
 from providers.spec import ObjectName, SecretKey
 
-__all__ = ["ExternalSecretV1Beta1"]
+__all__ = ["ExternalSecretV1Beta1", "ExternalSecretV1Beta1Spec"]
 
 _GENERATOR_KINDS = [
     "ACRAccessToken",
@@ -120,7 +120,7 @@ class _Target(Model):
     immutable: bool | None = None
 
 
-class _Spec(Model):
+class ExternalSecretV1Beta1Spec(Model):
     secret_store_ref: StoreRef | None = None
     target: _Target = _Target(creation_policy="Owner", deletion_policy="Retain")
     refresh_policy: Literal["CreatedOnce", "Periodic", "OnChange"] | None = None
@@ -150,5 +150,5 @@ class ExternalSecretV1Beta1(
 ):
     """Keeps one Secret in step with values in stores (v1beta1)."""
 
-    spec: _Spec | None = Field(None, description="What the Secret holds and where it comes from.")
+    spec: ExternalSecretV1Beta1Spec | None = Field(None, description="What the Secret holds and where it comes from.")
     status: _Status | None = Field(None, description="What happened last.")

@@ -24,8 +24,6 @@ _TIME_ENCODINGS = ("epoch", "millis", "nano", "iso8601", "rfc3339", "rfc3339nano
 # Flags of the original that steer what this build does not have yet, or that it has no use for. They are accepted, so that a
 # Deployment made for the original starts unchanged; a value other than the default is answered with one log line.
 _NO_EFFECT: dict[str, tuple[object, str]] = {
-    "enable-cluster-external-secret-reconciler": (True, "the ClusterExternalSecret controller is not in this release"),
-    "enable-cluster-push-secret-reconciler": (True, "the ClusterPushSecret controller is not in this release"),
     "enable-http2": (False, "the metrics server speaks HTTP/1.1"),
     "enable-configmaps-caching": (False, "ConfigMaps are read when needed"),
     "enable-secrets-caching": (False, "managed Secrets are cached whole, all others as metadata"),
@@ -81,6 +79,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_bool(work, "--enable-secret-store-reconciler", True, "run the SecretStore controller")
     add_bool(work, "--enable-cluster-store-reconciler", True, "run the ClusterSecretStore controller")
+    add_bool(work, "--enable-cluster-external-secret-reconciler", True, "run the ClusterExternalSecret controller")
+    add_bool(work, "--enable-cluster-push-secret-reconciler", True, "run the ClusterPushSecret controller")
     add_bool(work, "--enable-generator-state", True, "keep what generators made outside, to clean it up later")
     work.add_argument(
         "--generator-gc-grace-period",
@@ -228,6 +228,8 @@ def operator_options(args: argparse.Namespace) -> OperatorOptions:
         enable_secret_store_reconciler=args.enable_secret_store_reconciler,
         enable_cluster_store_reconciler=args.enable_cluster_store_reconciler,
         enable_push_secret_reconciler=args.enable_push_secret_reconciler,
+        enable_cluster_external_secret_reconciler=args.enable_cluster_external_secret_reconciler,
+        enable_cluster_push_secret_reconciler=args.enable_cluster_push_secret_reconciler,
         enable_generator_state=args.enable_generator_state,
         generator_grace_period=args.generator_gc_grace_period,
         enable_flood_gate=args.enable_flood_gate,

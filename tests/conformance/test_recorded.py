@@ -35,11 +35,8 @@ JsonObject = dict[str, Any]
 #: Files and scenarios that need a part of the product that is not there yet.
 PENDING_FILES = {
     "admission.yaml": "kinds of later releases",
-    "clusterexternalsecret.yaml": "ClusterExternalSecret is not in this release",
-    "clusterpushsecret.yaml": "ClusterPushSecret is not in this release",
 }
 PENDING = {
-    "story-needs-tls": "ClusterExternalSecret is not in this release",
     "manifest-disabled": "generic targets are on here; tests/integration/externalsecret/test_generic.py has it",
 }
 SCENARIOS = {}

@@ -44,6 +44,13 @@ def expected(plural: str) -> JsonObject:
     v1beta1["deprecationWarning"] = (
         f"external-secrets.io/v1beta1 {golden['names']['kind']} is deprecated; use external-secrets.io/v1"
     )
+    if plural == "clusterexternalsecrets":
+        for version in (v1, v1beta1):
+            inner = version["schema"]["properties"]["spec"]["properties"]["externalSecretSpec"]["properties"]
+            inner["refreshInterval"] = INTERVAL
+        inner = v1["schema"]["properties"]["spec"]["properties"]["externalSecretSpec"]["properties"]
+        for entries in ("data", "dataFrom"):
+            inner[entries]["items"]["properties"]["optional"] = {"type": "boolean"}
     if plural == "externalsecrets":
         # Tutorials write `refreshInterval: 0` as a number. Such a field cannot be selectable.
         for version in (v1, v1beta1):
@@ -67,6 +74,9 @@ def expected(plural: str) -> JsonObject:
 def _of_one_version(golden: JsonObject) -> JsonObject:
     (version,) = golden["versions"]
     del version["deprecated"], version["selectableFields"]
+    if golden["names"]["plural"] == "clusterpushsecrets":
+        inner = version["schema"]["properties"]["spec"]["properties"]["pushSecretSpec"]["properties"]
+        inner["refreshInterval"] = INTERVAL
     for absent in ("additionalPrinterColumns", "subresources"):
         if not version[absent]:
             del version[absent]

@@ -1,0 +1,69 @@
+"""What differs between the kinds that put copies into namespaces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from controllers.externalsecret.names import FINALIZER as CHILD_FINALIZER
+from controllers.externalsecret.report import EXTERNAL_SECRET
+from controllers.pushsecret.plan import PUSH_SECRET
+from eso_core.meta import GVK, JsonObject
+
+__all__ = ["CLUSTER_EXTERNAL_SECRETS", "CLUSTER_PUSH_SECRETS", "FanOut"]
+
+
+@dataclass(frozen=True, slots=True)
+class FanOut:
+    """One kind.
+
+    Attributes:
+        name: Of its controller and metrics.
+        kind: Its objects.
+        child: Their copies.
+        member: How its fields are called: `externalSecret` in `externalSecretSpec`.
+        taken: What a namespace says where the name belongs to somebody else.
+        finalizer: Its own, empty where copies go by garbage collection.
+        namespace_finalizer: Prefix of what the original put on namespaces, removed wherever it is found.
+        child_finalizer: What a new copy gets at once, so that its own controller need not add it.
+        mirrored: Annotation that copies take over, besides those of the template.
+        plain_conditions: The definition knows neither reasons nor times of conditions.
+    """
+
+    name: str
+    kind: GVK
+    child: GVK
+    member: str
+    taken: str
+    finalizer: str = ""
+    namespace_finalizer: str = ""
+    child_finalizer: str = ""
+    mirrored: str = ""
+    plain_conditions: bool = False
+
+    def child_name(self, obj: JsonObject) -> str:
+        """Name of the copies."""
+        name: str = (obj.get("spec") or {}).get(f"{self.member}Name") or obj["metadata"]["name"]
+        return name
+
+
+CLUSTER_EXTERNAL_SECRETS: Final = FanOut(
+    name="clusterexternalsecret",
+    kind=GVK("external-secrets.io", "v1", "ClusterExternalSecret"),
+    child=EXTERNAL_SECRET,
+    member="externalSecret",
+    taken="external secret already exists in namespace",
+    finalizer="externalsecrets.external-secrets.io/clusterexternalsecret-cleanup",
+    namespace_finalizer="externalsecrets.external-secrets.io/ces-",
+    child_finalizer=CHILD_FINALIZER,
+    mirrored="external-secrets.io/force-sync",
+    plain_conditions=True,
+)
+
+CLUSTER_PUSH_SECRETS: Final = FanOut(
+    name="clusterpushsecret",
+    kind=GVK("external-secrets.io", "v1alpha1", "ClusterPushSecret"),
+    child=PUSH_SECRET,
+    member="pushSecret",
+    taken="push secret already exists in namespace",
+)
