@@ -9,7 +9,7 @@ import pytest
 
 from controllers.api import all_crds
 from eso_core.meta.wellknown import SECRET
-from providers.errors import Unavailable
+from providers.errors import Throttled, Unavailable
 from tests.integration.operator.harness import JsonObject, operating
 from tests.integration.pushsecret.harness import PS, MemoryProvider, entry, pushing
 
@@ -185,3 +185,21 @@ async def test_the_second_condition_says_what_kind_of_failure_it_is() -> None:
         await push.synced("down")
         assert await second("down") == ("", "")
         assert (await push.status("down"))["observedGeneration"] == 1
+
+
+async def test_a_store_that_throttles_is_asked_again_when_it_says() -> None:
+    """Not by back-off; all objects leave it alone meanwhile."""
+    async with pushing() as push:
+        await push.store()
+        await push.cluster.secret("src", {"k": "v"})
+        push.backend.failure = Throttled("too many requests", retry_after=1.5)
+        await push.push(data=[entry("k", "a")])
+        await push.failed("too many requests")
+        (second,) = [c for c in (await push.status())["conditions"] if c["type"] != "Ready"]
+        assert (second["type"], second["reason"]) == ("Reconciling", "Throttled")
+        looks = push.backend.looks
+        push.backend.failure = None
+        await push.cluster.patch(PS, "p", {"metadata": {"annotations": {"poke": "1"}}})
+        await push.cluster.quiet(0.5)
+        assert push.backend.looks == looks
+        await push.synced(within=5.0)
