@@ -35,10 +35,13 @@ class Generated:
     Attributes:
         values: Output keys and values.
         state: What `cleanup` needs, None when there is nothing to clean up.
+        lifetime: For how long the values are good, seconds from now; None where that is not known, or has no end. Who uses
+            them has them made anew before that.
     """
 
     values: dict[str, bytes] = field(repr=False)
     state: JsonObject | None = field(default=None, repr=False)
+    lifetime: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

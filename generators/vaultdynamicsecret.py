@@ -75,7 +75,7 @@ class VaultDynamicSecretGenerator(Generator):
             answer = await connection.request(method, spec.path, call="WriteSecretData", query=query, body=body)
         finally:
             await connection.http.aclose()
-        return Generated(_result(spec, answer))
+        return Generated(_result(spec, answer), lifetime=_lifetime(answer))
 
 
 def _request(
@@ -118,6 +118,19 @@ def _result(spec: VaultDynamicSecretSpec, answer: Answer | None) -> dict[str, by
                     "unable to get dynamic secret: empty response from Vault: it has no data but auth: set spec.resultType to Auth"
                 )
             return {name: value_bytes(value) for name, value in (data or {}).items()}
+
+
+def _lifetime(answer: Answer | None) -> float | None:
+    """Of the lease or the token; a read of what is stored has a duration that means nothing, and no lease."""
+    if answer is None:
+        return None
+    found = []
+    if answer.body.get("lease_id"):
+        found.append(answer.body.get("lease_duration"))
+    if (auth := answer.mapping("auth")) is not None:
+        found.append(auth.get("lease_duration"))
+    seconds = [float(value.text) for value in found if isinstance(value, Number)]
+    return min((value for value in seconds if value > 0), default=None)
 
 
 def _given(part: dict[str, JsonValue], name: str, absent: JsonValue) -> JsonValue:

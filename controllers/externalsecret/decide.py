@@ -16,6 +16,7 @@ __all__ = [
     "RefreshFacts",
     "conflict_retry_after",
     "due_at",
+    "expiry_due",
     "follows_sources",
     "jitter",
     "next_wake",
@@ -28,6 +29,9 @@ DEFAULT_INTERVAL: Final = 3600.0
 
 JITTER: Final = 0.1
 """Largest share of the interval by which a refresh runs early, so that equal intervals spread out."""
+
+LIFETIME_SHARE: Final = 2 / 3
+"""Values that expire are made anew after this share of their life: what is left is for retries, and for who uses them."""
 
 _SLOWEST_RETRY: Final = 60.0
 """Seconds; failures that only another object's change can heal are not retried more often than this."""
@@ -45,6 +49,9 @@ class RefreshFacts:
         refresh_time: Start of the last successful sync.
         uid: Decides this object's share of jitter.
         windows: When periodic refreshes may run; None for always.
+        own: `current` without the metadata that tools write for themselves; empty where that counts as a change like any other.
+        synced_own: The `own` of the last sync, empty if it was the same as `synced`.
+        expires: When a periodic object has to be refreshed, whatever its interval: its values do not last longer.
     """
 
     policy: str
@@ -54,6 +61,17 @@ class RefreshFacts:
     refresh_time: datetime | None
     uid: str
     windows: SyncWindows | None = None
+    own: str = ""
+    synced_own: str = ""
+    expires: datetime | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether spec, labels or annotations are not those of the last sync."""
+        if self.synced == self.current:
+            return False
+        # An object that had no foreign metadata has recorded its own version as the whole one.
+        return not self.own or self.own != (self.synced_own or self.synced)
 
 
 def should_refresh(facts: RefreshFacts, now: datetime) -> bool:
@@ -62,12 +80,12 @@ def should_refresh(facts: RefreshFacts, now: datetime) -> bool:
     if facts.policy == "CreatedOnce":
         return never_synced
     if facts.policy == "OnChange":
-        return never_synced or facts.synced != facts.current
+        return never_synced or facts.changed
     if facts.interval <= 0 and facts.synced:
         return False
-    if facts.synced != facts.current or facts.refresh_time is None or facts.refresh_time > now:
+    if facts.changed or facts.refresh_time is None or facts.refresh_time > now:
         return True
-    if now < due_at(facts.refresh_time, facts.interval, facts.uid):
+    if now < _due(facts, facts.refresh_time):
         return False
     return facts.windows is None or facts.windows.allow(now)
 
@@ -86,13 +104,36 @@ def next_wake(facts: RefreshFacts, now: datetime) -> float | None:
         return None
     if facts.refresh_time is None:
         return facts.interval
-    wanted = max(now, due_at(facts.refresh_time, facts.interval, facts.uid))
+    wanted = max(now, _due(facts, facts.refresh_time))
     if facts.windows is not None:
         allowed = facts.windows.next_allowed(wanted)
         if allowed is None:
             return None
         wanted = allowed
     return max(0.0, (wanted - now).total_seconds())
+
+
+def _due(facts: RefreshFacts, refresh_time: datetime) -> datetime:
+    due = due_at(refresh_time, facts.interval, facts.uid)
+    return due if facts.expires is None else min(due, facts.expires)
+
+
+def expiry_due(facts: RefreshFacts, start: datetime, lifetime: float | None) -> datetime | None:
+    """When values made at `start` have to be made anew because they expire; None where the interval is short enough.
+
+    Args:
+        facts: Of the object. One that is not refreshed periodically keeps what it has, as its user wants.
+        start: Start of the sync.
+        lifetime: Of the values, seconds; None where it is not known.
+    """
+    if lifetime is None or lifetime <= 0 or facts.policy in ("CreatedOnce", "OnChange") or facts.interval <= 0:
+        return None
+    share = lifetime * LIFETIME_SHARE
+    if share >= facts.interval:
+        return None
+    # Whole seconds, as they are recorded.
+    due = start + timedelta(seconds=max(1.0, math.floor(share - jitter(share, facts.uid))))
+    return due if due < due_at(start, facts.interval, facts.uid) else None
 
 
 def due_at(refresh_time: datetime, interval: float, uid: str) -> datetime:

@@ -49,6 +49,11 @@ class Templates(Protocol):
 class Making(Protocol):
     """The generators of one pass: after the values are in place `commit`, otherwise `discard`."""
 
+    @property
+    def lifetime(self) -> float | None:
+        """For how long what was made lasts, seconds; None where that is not known."""
+        ...
+
     async def generate(self, ref: GeneratorRef) -> dict[str, bytes]:
         """Fresh values.
 

@@ -14,6 +14,7 @@ __all__ = [
     "CREATED_BY_LABEL",
     "DATA_HASH_ANNOTATION",
     "FINALIZER",
+    "FOREIGN_METADATA",
     "GROUP",
     "MANAGED_LABEL",
     "MANAGED_VALUE",
@@ -22,6 +23,7 @@ __all__ = [
     "data_hash",
     "digest",
     "field_manager",
+    "own_version",
     "owner_label_value",
     "sync_version",
     "text_form",
@@ -36,6 +38,18 @@ MANAGED_VALUE: Final = "true"
 CREATED_BY_LABEL: Final = "reconcile.external-secrets.io/created-by"
 DATA_HASH_ANNOTATION: Final = "reconcile.external-secrets.io/data-hash"
 FINALIZER: Final = "externalsecrets.external-secrets.io/externalsecret-cleanup"
+
+FOREIGN_METADATA: Final = (
+    "kustomize.toolkit.fluxcd.io/",
+    "helm.toolkit.fluxcd.io/",
+    "argocd.argoproj.io/",
+    "meta.helm.sh/",
+    "helm.sh/chart",
+    "app.kubernetes.io/managed-by",
+    "app.kubernetes.io/version",
+    "kubectl.kubernetes.io/last-applied-configuration",
+)
+"""Beginnings of labels and annotations in which tools of deployment keep notes of their own, new ones at every commit."""
 
 _MANAGER_PREFIX: Final = "externalsecrets.external-secrets.io/"
 _MANAGER_LIMIT: Final = 63
@@ -69,6 +83,15 @@ def sync_version(generation: int, labels: Mapping[str, str] | None, annotations:
         return f"{generation}-{_PLAIN}"
     meta = f"{{annotations:{text_form(annotations or {})} labels:{text_form(labels or {})}}}"
     return f"{generation}-{digest(meta)}"
+
+
+def own_version(generation: int, labels: Mapping[str, str] | None, annotations: Mapping[str, str] | None) -> str:
+    """As `sync_version`, without the metadata that tools write for themselves."""
+    return sync_version(generation, _own(labels), _own(annotations))
+
+
+def _own(metadata: Mapping[str, str] | None) -> dict[str, str]:
+    return {key: value for key, value in (metadata or {}).items() if not key.startswith(FOREIGN_METADATA)}
 
 
 def text_form(value: object) -> str:

@@ -15,7 +15,7 @@ from controllers.externalsecret.decide import DEFAULT_INTERVAL, RefreshFacts
 from controllers.externalsecret.errors import InvalidField
 from controllers.externalsecret.keys import RegexpRule, RewriteRule, TransformRule
 from controllers.externalsecret.merge import MergeRule
-from controllers.externalsecret.names import sync_version
+from controllers.externalsecret.names import own_version, sync_version
 from controllers.externalsecret.render import Owner, TargetPolicy
 from controllers.externalsecret.windows import SyncWindows
 from controllers.generating.references import GeneratorRef
@@ -281,7 +281,15 @@ def _refresh_facts(obj: JsonObject, spec: JsonObject, generation: int, owner: Ow
         refresh_time=_time(status.get("refreshTime")),
         uid=owner.uid,
         windows=_windows(windows) if windows else None,
+        # Values of generators are new at every refresh: a tool's note to itself must not change passwords.
+        own=own_version(generation, owner.labels, owner.annotations) if _makes_values(spec) else "",
+        synced_own=status.get("syncedOwnVersion") or "",
+        expires=_time(status.get("nextRefreshTime")),
     )
+
+
+def _makes_values(spec: JsonObject) -> bool:
+    return any((entry.get("sourceRef") or {}).get("generatorRef") for entry in spec.get("dataFrom") or ())
 
 
 def _interval(value: object) -> float:

@@ -127,6 +127,7 @@ class ExternalSecretReconciler:
     def _forget(self, key: ObjectKey) -> None:
         self._tools.pending.clear(key)
         self._tools.changes.forget(key)
+        self._tools.expiries.record(key, None)
         self._metrics.gone(key)
         self._notices.forget(self._uids.pop(key, ""))
 

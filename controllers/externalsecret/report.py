@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from controllers.externalsecret.status import Outcome, Reason, next_status, ready_changed
+from controllers.externalsecret.status import Outcome, Reason, next_status, note_versions, ready_changed
 from controllers.externalsecret.target import KeyChanges
 from controllers.failures import Failure
 from controllers.metrics import ExternalSecretMetrics
@@ -121,6 +121,15 @@ class Reporter:
         if ready_changed(before, after):
             what = "deleted secret" if outcome.reason is Reason.DELETED else "reconciled secret"
             self._ctx.log.info(what, ready=outcome.ready, reason=str(outcome.reason), message=str(outcome.message))
+
+    async def noted(self, version: str, own: str) -> None:
+        """Nothing but a tool's notes have changed: the object is in step as it is now."""
+        after = dict(self.obj.get("status") or {})
+        note_versions(after, version, own if self._form.extended else "")
+        try:
+            await self._write(after)
+        except (NotFound, Conflict):
+            return  # as in `status`
 
     def _after(self, outcome: Outcome) -> JsonObject:
         return next_status(

@@ -10,7 +10,17 @@ from typing import Final
 from controllers.failures import Failure, set_failure
 from eso_core.meta import JsonObject, find_condition, format_time, set_condition
 
-__all__ = ["READY", "Message", "Outcome", "Reason", "absence_expected", "next_status", "ready_changed", "was_refused"]
+__all__ = [
+    "READY",
+    "Message",
+    "Outcome",
+    "Reason",
+    "absence_expected",
+    "next_status",
+    "note_versions",
+    "ready_changed",
+    "was_refused",
+]
 
 READY: Final = "Ready"
 _ERROR_LIMIT: Final = 1024
@@ -61,6 +71,8 @@ class Outcome:
         synced_at: Start of the sync, when it succeeded; None keeps the last success.
         synced_version: The sync version that `synced_at` belongs to.
         binding: Name of the Secret that was written; None keeps the recorded one.
+        synced_own: `synced_version` without the metadata that tools write for themselves, where that is kept.
+        next_refresh: When the values expire, if that is before the interval is over.
     """
 
     reason: Reason
@@ -68,6 +80,8 @@ class Outcome:
     synced_at: datetime | None = None
     synced_version: str = ""
     binding: str | None = None
+    synced_own: str = ""
+    next_refresh: datetime | None = None
 
     @property
     def ready(self) -> bool:
@@ -99,7 +113,11 @@ def next_status(
             status["observedGeneration"] = max(generation, int(status.get("observedGeneration") or 0))
     if outcome.synced_at is not None:
         status["refreshTime"] = format_time(outcome.synced_at)
-        status["syncedResourceVersion"] = outcome.synced_version
+        note_versions(status, outcome.synced_version, outcome.synced_own if extended else "")
+        if extended:
+            status.pop("nextRefreshTime", None)
+            if outcome.next_refresh is not None:
+                status["nextRefreshTime"] = format_time(outcome.next_refresh)
     if outcome.binding is not None:
         status["binding"] = {"name": outcome.binding}
     elif not isinstance(status.get("binding"), dict):
@@ -118,6 +136,14 @@ def next_status(
     if extended:
         set_failure(conditions, failure, now)
     return status
+
+
+def note_versions(status: JsonObject, version: str, own: str) -> None:
+    """Record what is in step; the own version only where it differs."""
+    status["syncedResourceVersion"] = version
+    status.pop("syncedOwnVersion", None)
+    if own and own != version:
+        status["syncedOwnVersion"] = own
 
 
 def was_refused(status: JsonObject | None) -> bool:

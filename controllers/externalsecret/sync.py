@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from controllers.externalsecret.decide import (
     conflict_retry_after,
+    expiry_due,
     follows_sources,
     next_wake,
     retry_after,
@@ -58,7 +59,7 @@ from eso_core.meta.errors import (
 from providers.errors import Throttled, find_cause
 from providers.pool import ClientPool
 
-__all__ = ["PENDING_GRACE", "PendingStores", "Sync", "Tools"]
+__all__ = ["PENDING_GRACE", "Expiries", "PendingStores", "Sync", "Tools"]
 
 PENDING_GRACE: Final = 2.0
 """Seconds that a store which has never been checked is waited for before that counts as a failure."""
@@ -90,6 +91,27 @@ class PendingStores:
         self._since.pop(key, None)
 
 
+class Expiries:
+    """When values expire, for definitions whose status has no room for it."""
+
+    def __init__(self) -> None:
+        self._at: dict[ObjectKey, datetime] = {}
+
+    def record(self, key: ObjectKey, expires: datetime | None) -> None:
+        """A sync succeeded."""
+        if expires is None:
+            self._at.pop(key, None)
+        else:
+            self._at[key] = expires
+
+    def known_to(self, plan: Plan) -> Plan:
+        """The plan, with what its object does not say."""
+        expires = self._at.get(plan.key)
+        if expires is None or plan.refresh.expires is not None:
+            return plan
+        return replace(plan, refresh=replace(plan.refresh, expires=expires))
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What all passes share.
@@ -103,6 +125,7 @@ class Tools:
         adopt: Whether a Secret that no ExternalSecret made may be taken over with all its keys.
         pending: Objects that wait for the first check of their store.
         changes: Objects whose template sources changed.
+        expiries: When values expire.
     """
 
     pool: ClientPool
@@ -113,6 +136,7 @@ class Tools:
     adopt: bool = True
     pending: PendingStores = field(default_factory=PendingStores)
     changes: SourceChanges = field(default_factory=SourceChanges)
+    expiries: Expiries = field(default_factory=Expiries)
 
 
 class Sync:
@@ -131,7 +155,7 @@ class Sync:
         self._tools = tools
         self._ctx = ctx
         self._report = report
-        self._plan = plan
+        self._plan = tools.expiries.known_to(plan)
         self._targets = Targets(ctx.cache, ctx.client, ctx.api, tools.writes)
         self._start = ctx.clock.now()
         self._left_out: list[str] = []
@@ -144,6 +168,7 @@ class Sync:
         target = await self._targets.find(plan.target_key)
         if not self._due(target.exists, lambda: is_intact(target.secret)):
             self._note_unapplied_spec()
+            await self._note_foreign_metadata()
             if was_refused(self._report.obj.get("status")):
                 # The edit that could not be read is gone, and the Secret is as it was before it.
                 await self._report.status(Outcome(Reason.SYNCED, Message.SYNCED))
@@ -191,7 +216,7 @@ class Sync:
 
     def _note_unapplied_spec(self) -> None:
         refresh = self._plan.refresh
-        if refresh.synced == refresh.current or refresh.policy == "OnChange":
+        if not refresh.changed or refresh.policy == "OnChange":
             return
         if refresh.policy == "CreatedOnce":
             why = "refreshPolicy CreatedOnce never applies it"
@@ -200,6 +225,12 @@ class Sync:
         else:
             return
         self._report.notice("Normal", "ChangeNotApplied", f"the object has changed since the last sync, and {why}")
+
+    async def _note_foreign_metadata(self) -> None:
+        """A tool's note to itself changes no generated value; what is recorded as in step is the object with the note."""
+        refresh = self._plan.refresh
+        if refresh.synced and refresh.synced != refresh.current and not refresh.changed:
+            await self._report.noted(refresh.current, refresh.own)
 
     def _later(self) -> Result:
         return _wake_in(next_wake(self._plan.refresh, self._start))
@@ -381,10 +412,14 @@ class Sync:
                 return await self._fail(Message.PROVIDER, error, text=text, retry=True)
         self._tools.changes.done(self._plan.key, self._sources_mark)
         refresh = self._plan.refresh
+        expires = expiry_due(refresh, self._start, self._making.lifetime if self._making is not None else None)
+        self._tools.expiries.record(self._plan.key, expires)
         if self._left_out and reason is Reason.SYNCED:
             reason, message = Reason.PARTIAL, f"{message}, without optional {', '.join(self._left_out)}"
-        await self._report.status(Outcome(reason, message, self._start, refresh.current, binding))
-        done = replace(refresh, synced=refresh.current, refresh_time=self._start)
+        await self._report.status(Outcome(reason, message, self._start, refresh.current, binding, refresh.own, expires))
+        done = replace(
+            refresh, synced=refresh.current, synced_own=refresh.own, refresh_time=self._start, expires=expires
+        )
         wait = next_wake(done, self._ctx.clock.now())
         return _wake_in(wait)
 

@@ -92,6 +92,12 @@ class Making:
         self._with_states = with_states
         self._used: Counter[Source] = Counter()
         self._made: list[tuple[Resolved, NewState]] = []
+        self._lifetimes: list[float] = []
+
+    @property
+    def lifetime(self) -> float | None:
+        """Of what was made, that which expires first: seconds; None where nothing is known to expire."""
+        return min(self._lifetimes, default=None)
 
     async def generate(self, ref: GeneratorRef) -> dict[str, bytes]:
         """Fresh values.
@@ -113,6 +119,8 @@ class Making:
             raise
         except ProviderError as error:
             raise GeneratorFailed(f"{_FAILED}{error}", kind=error.kind, retryable=error.retryable) from error
+        if generated.lifetime is not None:
+            self._lifetimes.append(generated.lifetime)
         if generated.state is not None and self._with_states:
             key = f"{ref.kind}/{ref.name}" + (f"#{number}" if number else "")
             self._made.append((resolved, NewState(key, resolved.manifest, generated.state)))

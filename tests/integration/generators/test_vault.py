@@ -121,6 +121,14 @@ async def test_the_login_outlives_the_request(openbao: BaoServer) -> None:
     assert made.values["accessor"].decode() in openbao.accessors()
 
 
+async def test_b075_a_token_says_how_long_it_lasts(openbao: BaoServer) -> None:
+    """B075: leases and tokens do; what is read of a store has no end."""
+    token: dict[str, Any] = {"path": "auth/token/create", "method": "POST", "parameters": {"ttl": "60s"}}
+    assert (await ask(openbao.url, **token, resultType="Auth")).lifetime == 60.0
+    assert (await ask(openbao.url, path="secret/data/cf/app/db")).lifetime is None
+    assert (await ask(openbao.url, path="cf-kv1/app/other")).lifetime is None
+
+
 class Recorder:
     """Answers the same to everything; keeps what it was asked."""
 
@@ -184,3 +192,21 @@ async def test_a_server_in_trouble_is_asked_again_as_the_settings_say(recorder: 
     recorder.answers = [(403, {"errors": ["permission denied"]})]
     with pytest.raises(ProviderError, match="permission denied"):
         await ask(recorder.url, path="p")
+
+
+@pytest.mark.parametrize(
+    ("answer", "lifetime"),
+    [
+        ({"lease_id": "l", "lease_duration": 3600, "data": {"k": "v"}}, 3600.0),
+        ({"lease_id": "", "lease_duration": 2764800, "data": {"k": "v"}}, None),
+        ({"lease_id": "l", "lease_duration": 0, "data": {"k": "v"}}, None),
+        ({"data": {"k": "v"}, "auth": {"lease_duration": 0}}, None),
+        ({"lease_id": "l", "lease_duration": 90, "data": {"k": "v"}, "auth": {"lease_duration": 60}}, 60.0),
+    ],
+)
+async def test_b075_a_lease_says_how_long_it_lasts(
+    recorder: Recorder, answer: dict[str, Any], lifetime: float | None
+) -> None:
+    """B075: the duration of something that is no lease means nothing."""
+    recorder.answers = [(200, answer)]
+    assert (await ask(recorder.url, path="db/creds/app")).lifetime == lifetime

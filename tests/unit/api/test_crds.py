@@ -64,6 +64,9 @@ def expected(plural: str) -> JsonObject:
         status = v1["schema"]["properties"]["status"]["properties"]
         status["lastError"] = {"type": "string"}
         status["observedGeneration"] = {"type": "integer"}
+        # When values of generators expire, and what was synced but for the notes of tools.
+        status["nextRefreshTime"] = {"type": "string", "format": "date-time"}
+        status["syncedOwnVersion"] = {"type": "string"}
         status["conditions"]["items"]["properties"]["type"]["enum"] += ["Stalled", "Reconciling"]
         v1["selectableFields"] = [f for f in v1["selectableFields"] if f["jsonPath"] != ".spec.refreshInterval"]
     for version in (v1, v1beta1):

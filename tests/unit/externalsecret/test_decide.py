@@ -13,6 +13,7 @@ from controllers.externalsecret.decide import (
     RefreshFacts,
     conflict_retry_after,
     due_at,
+    expiry_due,
     jitter,
     next_wake,
     retry_after,
@@ -115,3 +116,43 @@ def test_permanent_failures_wait_for_the_refresh_interval() -> None:
     assert retry_after(facts(policy="CreatedOnce")) == 3600.0
     assert conflict_retry_after(facts(interval=5.0)) == 60.0
     assert conflict_retry_after(facts(interval=600.0)) == 600.0
+
+
+def test_values_that_expire_are_due_before_their_interval_is_over() -> None:
+    """B075: at two thirds of their life at the latest; the timer agrees with the decision."""
+    long = facts(interval=3600.0, uid="u")
+    expires = expiry_due(long, NOW, 60.0)
+    assert expires is not None and timedelta(seconds=34) <= expires - NOW <= timedelta(seconds=40)
+    sample = facts(interval=3600.0, uid="u", refresh_time=NOW, expires=expires)
+    wait = next_wake(sample, NOW)
+    assert wait == (expires - NOW).total_seconds()
+    assert not should_refresh(sample, NOW + timedelta(seconds=wait - 1))
+    assert should_refresh(sample, NOW + timedelta(seconds=wait))
+
+
+@pytest.mark.parametrize("lifetime", [None, 0.0, -1.0, 1e300, float("inf"), 5400.0, 1e9])
+def test_values_that_last_long_enough_keep_the_interval(lifetime: float | None) -> None:
+    """So do those whose life is not known."""
+    assert expiry_due(facts(interval=3600.0), NOW, lifetime) is None
+
+
+@pytest.mark.parametrize("changes", [{"interval": 0.0}, {"policy": "OnChange"}, {"policy": "CreatedOnce"}])
+def test_an_object_that_is_never_refreshed_is_not_for_its_values_either(changes: dict[str, object]) -> None:
+    """Its user wants it so."""
+    assert expiry_due(facts(**changes), NOW, 60.0) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "changed"),
+    [
+        ({"current": "1-b"}, True),
+        ({"current": "1-b", "own": "1-a"}, False),
+        ({"current": "1-b", "own": "1-o", "synced_own": "1-o"}, False),
+        ({"current": "1-b", "own": "1-p", "synced_own": "1-o"}, True),
+        ({"current": "2-a", "own": "2-o", "synced_own": "1-o"}, True),
+        ({"own": "1-o"}, False),
+    ],
+)
+def test_notes_of_tools_are_no_change_where_they_are_told_apart(changes: dict[str, object], changed: bool) -> None:
+    """B076: what was recorded without them is compared without them; an equal version is always in step."""
+    assert facts(synced="1-a", **{"current": "1-a", **changes}).changed is changed

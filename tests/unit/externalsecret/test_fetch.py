@@ -243,6 +243,8 @@ async def test_generated_values_are_neither_converted_nor_decoded() -> None:
     """Keys of generators are validated only."""
 
     class Made:
+        lifetime: float | None = None
+
         async def generate(self, ref: GeneratorRef) -> dict[str, bytes]:
             assert ref == GeneratorRef("", "Password", "g")
             return {"password": b"b25l"}
