@@ -64,6 +64,8 @@ def _parser(command: str) -> tuple[FlagParser, dict[str, Run]]:
         ("controller", "run the operator on a cluster"),
         ("crds", "print or install the CustomResourceDefinitions"),
         ("render", "print the Secret that an ExternalSecret makes, without a cluster"),
+        ("explain", "say why an object is not Ready, and what to do"),
+        ("diff", "print what the next sync of an ExternalSecret would change"),
         ("dev", "run an API server and the operator on this machine"),
     ):
         sub = commands.add_parser(name, help=help_text, description=help_text)
@@ -89,6 +91,16 @@ def _load(name: str, parser: FlagParser) -> Run:
 
             render.add_arguments(parser)
             return lambda args, _stop: render.run(args)
+        case "explain":
+            from controllers.cli import explain
+
+            explain.add_arguments(parser)
+            return lambda args, _stop: explain.run(args)
+        case "diff":
+            from controllers.cli import diff
+
+            diff.add_arguments(parser)
+            return lambda args, _stop: diff.run(args)
         case _:
             from controllers.cli import dev
 
