@@ -20,6 +20,7 @@ from controllers.externalsecret.report import EXTERNAL_SECRET
 from controllers.externalsecret.sources import SOURCE_INDEX, TemplateSources, by_source
 from controllers.externalsecret.target import MANAGED_VIEW, OWNER_INDEX, OwnWrites, created_by_index
 from controllers.externalsecret.templates import SecretTemplates
+from controllers.externalsecret.watchdog import Watchdog
 from controllers.fanout.kinds import CLUSTER_EXTERNAL_SECRETS, CLUSTER_PUSH_SECRETS
 from controllers.fanout.wiring import add_fan_out
 from controllers.generating.states import GENERATOR_STATE
@@ -359,6 +360,9 @@ class Operator:
         watch(secrets, self._waker.secret_changed, watches.secret_matters)
         watch(secrets, sources.secret_changed, watches.source_matters)
         controller.add_source(Func(sources.attach, name="template sources"))
+        watchdog = Watchdog(cache, manager.clock, manager.registry)
+        controller.add_source(Func(watchdog.attach, name="overdue objects"))
+        manager.add(watchdog)
         if generic is not None:
             controller.add_source(Func(generic.attach, name="generic targets"))
         watch(InformerSpec(STORE, namespaces=self._namespaces), watches.enqueue_by_store, usable)
