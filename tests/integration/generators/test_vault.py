@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,14 +12,39 @@ from aiohttp import web
 
 from eso_core.aio import SystemClock
 from generators.errors import GeneratorFailed, InvalidGenerator
-from generators.interface import Generated, GeneratorContext
+from generators.interface import Generated, GeneratorContext, GeneratorSpec
 from generators.registry import GeneratorRegistry
+from generators.testing import Case, GeneratorContract
 from generators.vaultdynamicsecret import VaultDynamicSecretGenerator
 from providers.errors import AccessDenied, ProviderError
 from providers.testing import MemoryCluster
 from tests.integration.openbao import BaoServer, openbao
 
 __all__ = ["openbao"]
+
+
+class TestContract(GeneratorContract):
+    """New tokens, which nobody has to take back: they expire."""
+
+    @pytest.fixture
+    async def case(self, openbao: BaoServer) -> Case:
+        selector = {"name": "login", "key": "token", "namespace": "does-not-count"}
+        provider = {"server": openbao.url, "auth": {"tokenSecretRef": selector}}
+        spec = {
+            "provider": provider,
+            "path": "auth/token/create",
+            "method": "POST",
+            "parameters": {"ttl": "60s"},
+            "resultType": "Auth",
+        }
+        # Values such as `true` and `root` are in every log; the token is what must not be.
+        return Case(_TokenAlone(), spec, secrets={"login": {"token": b"root"}}, refuses={**spec, "parameters": ["a"]})
+
+
+class _TokenAlone(VaultDynamicSecretGenerator):
+    async def generate(self, spec: GeneratorSpec, ctx: GeneratorContext) -> Generated:
+        made = await super().generate(spec, ctx)
+        return replace(made, values={"client_token": made.values["client_token"]})
 
 
 def cluster(token: str = "root") -> MemoryCluster:

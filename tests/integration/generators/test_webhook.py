@@ -14,6 +14,7 @@ from eso_core.aio import SystemClock
 from generators.errors import GeneratorFailed
 from generators.interface import Generated, GeneratorContext
 from generators.registry import GeneratorRegistry
+from generators.testing import Case, GeneratorContract
 from generators.webhook import WebhookGenerator
 from providers.errors import InvalidData, NoSecret, NotModified, ProviderError
 from providers.interface import ProviderOptions
@@ -58,6 +59,29 @@ def kube() -> MemoryCluster:
 
 
 LOGIN = [{"name": "auth", "secretRef": {"name": "login", "key": "not-used"}}]
+
+
+class TestContract(GeneratorContract):
+    """What a server says."""
+
+    @pytest.fixture
+    async def case(self, server: Server) -> Case:
+        server.text = '{"user": "planted-user"}'
+        spec = {
+            "url": server.url + "/x",
+            "headers": {"X-Api": "{{ .auth.token }}"},
+            "result": {},
+            "secrets": LOGIN,
+        }
+        return Case(
+            WebhookGenerator(),
+            spec,
+            secrets={"login": {"token": b"planted-token"}},
+            labels={"external-secrets.io/type": "webhook"},
+            refuses={**spec, "timeout": "soon"},
+            fresh=False,
+            options=ProviderOptions(request_timeout=10, templates=StoreTemplates(Budget())),
+        )
 
 
 async def ask(server: Server, kube: MemoryCluster, **fields: Any) -> Generated:
