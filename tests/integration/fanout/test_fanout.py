@@ -51,7 +51,7 @@ async def label(cluster: Cluster, namespace: str, value: str | None) -> None:
 
 
 async def test_copies_come_and_go_with_labels_and_the_name() -> None:
-    """In each selected namespace one, with its Secret; a namespace that does not match any more loses it."""
+    """B077: in each selected namespace one, with its Secret; a namespace that does not match any more loses both."""
     async with running() as cluster:
         await cluster.fake({"k": "v"})
         for name in ("n1", "n2"):
@@ -63,6 +63,13 @@ async def test_copies_come_and_go_with_labels_and_the_name() -> None:
         await are(cluster, {"n1": "c", "n2": "c", "other": "c"})
         await label(cluster, "n1", "red")
         await are(cluster, {"n2": "c", "other": "c"})
+        if cluster.kube.in_process:
+            await cluster.server.run_gc()
+
+            async def collected() -> None:
+                assert await cluster.data("c", namespace="n1") is None
+
+            await cluster.eventually(collected)
         await cluster.client.patch(CES, ObjectKey("", "c"), MergePatch({"spec": {"externalSecretName": "renamed"}}))
         await are(cluster, {"n2": "renamed", "other": "renamed"})
 
@@ -78,7 +85,7 @@ async def test_copies_come_and_go_with_labels_and_the_name() -> None:
 
 
 async def test_a_name_that_is_taken_is_reported_and_left_alone() -> None:
-    """For its namespace; the others get their copies, and so does this one as soon as the name is free."""
+    """B079: for its namespace; the others get their copies, and so does this one as soon as the name is free."""
     async with running() as cluster:
         await cluster.fake({"k": "v"})
         for name in ("n1", "n2"):
@@ -209,6 +216,26 @@ async def test_what_cannot_be_read_is_named_and_removes_nothing() -> None:
 
         await cluster.eventually(named)
         assert await where(cluster) == {"n1": "c"}
+
+
+async def test_with_nothing_to_do_nothing_is_written() -> None:
+    """B078: not the status, not the copies; the object keeps its version."""
+    async with running() as cluster:
+        await cluster.fake({"k": "v"})
+        for name in ("n3", "n1", "n2"):
+            await cluster.namespace(name, team="blue")
+        await ces(cluster)
+        await are(cluster, {"n1": "c", "n2": "c", "n3": "c"})
+        await cluster.quiet()
+        before = await cluster.client.get(CES, ObjectKey("", "c"))
+        assert before["status"]["provisionedNamespaces"] == ["n1", "n2", "n3"]
+        sent = len(cluster.trace())
+        # Somebody else's namespace, and a label that selects nothing else, are no reason to write.
+        await cluster.namespace("other")
+        await cluster.patch(NAMESPACE, "n1", {"metadata": {"labels": {"more": "x"}}})
+        await cluster.quiet()
+        assert [line for line in cluster.trace()[sent:] if not line.startswith("watch")] == []
+        assert await cluster.client.get(CES, ObjectKey("", "c")) == before
 
 
 async def test_sixty_namespaces_cost_five_requests_each_and_a_few_statuses() -> None:

@@ -180,3 +180,25 @@ async def test_b075_the_life_is_known_without_room_in_the_status() -> None:
             await cluster.es("app", dataFrom=[entry])
             await cluster.has_data("app", {"token": "t3"}, within=10)
             assert "nextRefreshTime" not in await status(cluster, "app")
+
+
+async def test_a_restart_asks_for_no_generator_of_what_is_not_due() -> None:
+    """Kinds that have a class are read to know whose the object is: with one list, however many objects there are."""
+    async with running(start=False) as cluster:
+        passwords = await generator(cluster, "Password")
+        fakes = await generator(cluster, "Fake", data={"a": "1"})
+        for number in range(30):
+            await cluster.es(f"p{number}", dataFrom=[passwords])
+            await cluster.es(f"f{number}", dataFrom=[fakes])
+        async with operating(cluster):
+            for number in range(30):
+                await cluster.synced(f"p{number}")
+                await cluster.synced(f"f{number}")
+        made = await cluster.data("p0")
+        before = {kind: cluster.requests("get", "list", resource=kind) for kind in ("passwords", "fakes")}
+        async with operating(cluster):
+            await cluster.quiet()
+        after = {kind: cluster.requests("get", "list", resource=kind) for kind in ("passwords", "fakes")}
+        assert after["passwords"] == before["passwords"]
+        assert after["fakes"] - before["fakes"] < 30
+        assert await cluster.data("p0") == made
