@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import structlog
 
-from controllers.generating.references import GeneratorRef, Lookup, Resolved, Source, resolve
+from controllers.generating.references import CLUSTER_GENERATOR, GeneratorRef, Lookup, Resolved, Source, resolve
 from controllers.generating.states import NewState, States
 from eso_core.aio import Clock
 from eso_core.meta import JsonObject
@@ -72,11 +72,22 @@ class GeneratorService:
 
     async def foreign(self, ref: GeneratorRef, namespace: str) -> bool:
         """Whether the generator is another operator's; one that cannot be read is nobody's, and fails later."""
+        if not self._may_be_foreign(ref.kind):
+            return False
         try:
             resolved = await resolve(ref, namespace, self.lookup, self.registry)
         except ProviderError:
             return False
         return not resolved.belongs_to(self._class)
+
+    def _may_be_foreign(self, kind: str) -> bool:
+        """Most kinds have no class: an object that is not due is not worth a look at them."""
+        if kind == CLUSTER_GENERATOR.kind:
+            return True
+        try:
+            return "controller" in self.registry.get(kind).spec.model_fields
+        except ProviderError:
+            return False
 
     def context(self, namespace: str, name: str) -> GeneratorContext:
         """What a generator may use for an object in this namespace."""

@@ -66,7 +66,7 @@ def add_generators(
     cache.index(GENERATOR_STATE, OWNER_INDEX, by_owner)
     service = GeneratorService(
         registry,
-        GeneratorLookup(cache, manager.api, namespaces=settings.namespaces),
+        GeneratorLookup(cache, manager.api, manager.clock, namespaces=settings.namespaces),
         States(cache, manager.client, grace=settings.grace),
         kube,
         manager.clock,
