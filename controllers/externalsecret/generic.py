@@ -106,7 +106,7 @@ class GenericSync(Sync):
             retry = not isinstance(error, Invalid | BadRequest | RequestEntityTooLarge)
             text = redacted(f"unable to update {self._gvk.kind} {plan.target.name}: {error}", fetched.data)
             return await self._fail(Message.UPDATE, error, text=text, retry=retry)
-        return await self._succeed(Reason.RESOURCE_SYNCED, Message.SYNCED)
+        return await self._succeed(Reason.RESOURCE_SYNCED, Message.SYNCED, placed=True)
 
     async def _write(self, wanted: JsonObject, live: JsonObject | None) -> None:
         """Create or update; neither request nor event when the object is what it should be."""

@@ -238,6 +238,10 @@ class Sync:
     async def _sync(self, target: Target) -> Result | None:
         plan, report = self._plan, self._report
         self._sources_mark = self._tools.changes.pending(plan.key)
+        if plan.generators and not plan.refresh.changed and plan.target.immutable and is_intact(target.secret):
+            # It takes no new values: what a generator makes would be for nobody, and what was made for it stays.
+            self._making = None
+            return await self._succeed(Reason.SYNCED, Message.SYNCED, binding=plan.target.name)
         for problem in plan.refresh.windows.problems if plan.refresh.windows else ():
             report.notice("Warning", "InvalidSyncWindow", problem)
         fetched = await self._fetch()
@@ -332,7 +336,8 @@ class Sync:
                 "KeysRemoved",
                 f"secret {name} was taken over: it no longer has the keys {', '.join(rendered.taken_over)}",
             )
-        return await self._succeed(Reason.SYNCED, Message.SYNCED, binding=name)
+        placed = not (plan.target.immutable and existing is not None)
+        return await self._succeed(Reason.SYNCED, Message.SYNCED, binding=name, placed=placed)
 
     def _goes_in_circles(self, fetched: Fetched, existing: JsonObject) -> bool:
         """Whether what was found was made of the target, which then stays as it is; the target itself is left out."""
@@ -403,8 +408,13 @@ class Sync:
             self._report.event("Normal", "Deleted", "secret deleted because it was orphaned")
         return True
 
-    async def _succeed(self, reason: Reason, message: str, *, binding: str | None = None) -> Result | None:
+    async def _succeed(
+        self, reason: Reason, message: str, *, binding: str | None = None, placed: bool = False
+    ) -> Result | None:
+        """The pass is over. `placed` says that the values are in the target, so that what was made for them stays."""
         if self._making is not None:
+            if not placed:
+                await self._making.discard()
             try:
                 await self._making.commit()
             except EsoCoreError as error:
@@ -412,7 +422,8 @@ class Sync:
                 return await self._fail(Message.PROVIDER, error, text=text, retry=True)
         self._tools.changes.done(self._plan.key, self._sources_mark)
         refresh = self._plan.refresh
-        expires = expiry_due(refresh, self._start, self._making.lifetime if self._making is not None else None)
+        lifetime = self._making.lifetime if self._making is not None and placed else None
+        expires = expiry_due(refresh, self._start, lifetime)
         self._tools.expiries.record(self._plan.key, expires)
         if self._left_out and reason is Reason.SYNCED:
             reason, message = Reason.PARTIAL, f"{message}, without optional {', '.join(self._left_out)}"

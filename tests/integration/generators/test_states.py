@@ -279,3 +279,45 @@ def test_every_kind_of_the_original_has_a_definition() -> None:
     """Built in or not: manifests are accepted."""
     kinds = {crd["spec"]["names"]["kind"] for crd in all_crds() if crd["spec"]["group"] == TOKENS.group}
     assert len(kinds) == 19 and {"ClusterGenerator", "GeneratorState", "ECRAuthorizationToken", "Webhook"} <= kinds
+
+
+@pytest.mark.parametrize("creation", ["None", "Merge"])
+async def test_values_that_are_put_nowhere_are_taken_back(
+    tokens: Tokens, registry: GeneratorRegistry, creation: str
+) -> None:
+    """A target that is not written, or not there, needs no token; the object is in step all the same."""
+    async with running(generators=registry) as cluster:
+        await generator(cluster)
+        await cluster.es("app", dataFrom=[ENTRY], target={"creationPolicy": creation})
+        await cluster.eventually(lambda: _ready(cluster))
+        await cluster.eventually(lambda: _all_revoked(tokens))
+        assert await states(cluster) == []
+
+
+async def test_an_immutable_target_keeps_its_token(tokens: Tokens, registry: GeneratorRegistry) -> None:
+    """It takes no other: none is made at refreshes, and the one that it has is not revoked after two of them."""
+    options = OperatorOptions(generator_grace_period=0.0)
+    async with running(options=options, generators=registry) as cluster:
+        await generator(cluster)
+        await cluster.es("app", dataFrom=[ENTRY], target={"immutable": True}, refreshInterval="1s")
+        await settled(cluster, (1, False))
+        before = cluster.requests("patch", resource="externalsecrets")
+
+        async def refreshed() -> bool:
+            return cluster.requests("patch", resource="externalsecrets") >= before + 3
+
+        await cluster.eventually(refreshed)
+        for value in ("1", "2", "3"):
+            await cluster.poke("app", value)
+            await cluster.synced("app")
+        await settled(cluster, (1, False))
+        assert await cluster.data("app") == {"token": "t1"}
+        assert 1 not in tokens.revoked and tokens.made == len(tokens.revoked) + 1
+
+
+async def _ready(cluster: Cluster) -> bool:
+    return (await cluster.ready("app")).get("status") == "True"
+
+
+async def _all_revoked(tokens: Tokens) -> bool:
+    return tokens.made > 0 and len(tokens.revoked) == tokens.made
