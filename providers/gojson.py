@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 import msgspec
@@ -22,9 +22,9 @@ __all__ = ["JsonValue", "Number", "decode", "encode", "format_double", "raw_memb
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A JSON number as it was written, since a double would lose digits of large integers."""
+    """A JSON number as it was written, since a double would lose digits of large integers. repr shows no digits."""
 
-    text: str
+    text: str = field(repr=False)
 
     def __str__(self) -> str:
         return self.text

@@ -20,6 +20,7 @@ from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import NamedTuple
 
@@ -57,6 +58,7 @@ class PoolOptions:
     idle_close: float = 900.0  # longer than the usual store check interval (300), so a checked store stays open
     close_timeout: float = 10.0  # for revoking a token at close
     first_hold: float = 1.0  # how long a failed open is answered from memory, doubling up to ...
+    keep_reads: float = 10.0  # how long an answer may serve others who were due before it was asked for
     longest_hold: float = 8.0  # ... this, which bounds how late a recovered backend is noticed
 
 
@@ -93,11 +95,11 @@ class _Entry:
 
     __slots__ = ("client", "idle_since", "key", "reads", "resolver", "retired", "users")
 
-    def __init__(self, key: _Key, client: SecretsClient, resolver: Resolver, now: float) -> None:
+    def __init__(self, key: _Key, client: SecretsClient, resolver: Resolver, reads: SharedReads, now: float) -> None:
         self.key = key
         self.client = client
         self.resolver = resolver
-        self.reads = SharedReads()
+        self.reads = reads
         self.users = 0
         self.retired = False
         self.idle_since = now
@@ -176,13 +178,15 @@ class ClientPool:
 
     # -- use -----------------------------------------------------------------------------------------------------
 
-    def session(self, namespace: str) -> Session:
+    def session(self, namespace: str, *, since: datetime | None = None) -> Session:
         """What one reconcile reads with: ``async with pool.session(namespace) as session``.
 
         Args:
             namespace: The consumer's; empty to validate a ClusterSecretStore.
+            since: Values must be as of this instant or newer, and any request that began then or later will do; None
+                asks anew, or joins a request that is under way.
         """
-        return Session(self, namespace)
+        return Session(self, namespace, since)
 
     @asynccontextmanager
     async def client(self, store: Store, namespace: str) -> AsyncIterator[SecretsClient]:
@@ -296,7 +300,8 @@ class ClientPool:
                     raise
                 finally:
                     del self._resolvers[key]
-                return self._adopt(_Entry(key, client, resolver, self._clock.monotonic()))
+                reads = SharedReads(self._clock, self._options.keep_reads)
+                return self._adopt(_Entry(key, client, resolver, reads, self._clock.monotonic()))
 
             self._waiting[key] += 1
             try:
@@ -369,6 +374,7 @@ class ClientPool:
         if self._entries.get(entry.key) is entry:
             del self._entries[entry.key]
         entry.retired = True
+        entry.reads.clear()
         self._retired.add(entry)
         self._work.set()
 
@@ -432,8 +438,9 @@ class Session:
     after its end.
     """
 
-    def __init__(self, pool: ClientPool, namespace: str) -> None:
+    def __init__(self, pool: ClientPool, namespace: str, since: datetime | None = None) -> None:
         self._pool = pool
+        self._since = since
         self.namespace = namespace
         self._held: dict[_Entry, SessionClient] = {}
 
@@ -460,5 +467,5 @@ class Session:
         if client is not None:
             self._pool._release(entry)
             return client
-        client = self._held[entry] = SessionClient(entry.client, entry.reads, self._pool._circuit(store))
+        client = self._held[entry] = SessionClient(entry.client, entry.reads, self._pool._circuit(store), self._since)
         return client

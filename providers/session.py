@@ -1,11 +1,12 @@
-"""Sharing of reads: within a session a document is fetched once, between sessions while the request is under way."""
+"""Sharing of reads: within a session a document is fetched once; between sessions by when they need it."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from eso_core.aio import Clock, SingleFlight
+from eso_core.aio import Clock, SingleFlight, Timer
 from providers.errors import NoSecret, Throttled
 from providers.interface import DocumentClient, Find, PushData, RemoteRef, SecretsClient, Validation
 
@@ -14,16 +15,99 @@ __all__ = ["Circuit", "SessionClient", "SharedReads"]
 R = TypeVar("R")
 
 
+class _Read:
+    """A request under way, or its answer while it is kept."""
+
+    __slots__ = ("answer", "began", "number")
+
+    def __init__(self, began: datetime, number: int) -> None:
+        self.began = began
+        self.number = number
+        self.answer: Any = None
+
+
 class SharedReads:
-    """The requests under way of one client."""
+    """The reads of one client, shared by those who may share them.
 
-    __slots__ = ("documents", "finds", "maps", "values")
+    Who needs a value as of an instant may have the answer of any request that began after it; an object that is due at noon does
+    not care who asked at one second past. What began earlier is of no use to it, under way or not.
 
-    def __init__(self) -> None:
-        self.documents: SingleFlight[RemoteRef, Any] = SingleFlight()
-        self.values: SingleFlight[RemoteRef, bytes] = SingleFlight()
-        self.maps: SingleFlight[RemoteRef, dict[str, bytes]] = SingleFlight()
-        self.finds: SingleFlight[tuple[object, ...], dict[str, bytes]] = SingleFlight()
+    Args:
+        clock: Time.
+        keep: For how long after it began an answer is kept, seconds.
+    """
+
+    __slots__ = ("_clock", "_count", "_flights", "_keep", "_kept", "_timer", "_under_way")
+
+    def __init__(self, clock: Clock, keep: float) -> None:
+        self._clock = clock
+        self._keep = keep
+        self._count = 0
+        self._flights: SingleFlight[tuple[object, int], Any] = SingleFlight()
+        self._under_way: dict[object, _Read] = {}
+        self._kept: dict[object, _Read] = {}
+        self._timer: Timer | None = None
+
+    async def do(self, key: object, fetch: Callable[[], Awaitable[R]], since: datetime | None) -> R:
+        """The answer of `fetch`, or of somebody else's request.
+
+        Args:
+            key: What is asked for.
+            fetch: Asks.
+            since: The answer must be of a request that began then or later; None takes any that is under way.
+        """
+        kept = self._kept.get(key)
+        if kept is not None and since is not None and kept.began >= since:
+            answer: R = kept.answer
+            return answer
+        read = self._under_way.get(key)
+        if read is None or (since is not None and read.began < since):
+            self._count += 1
+            read = self._under_way[key] = _Read(self._clock.now(), self._count)
+        mine = read
+
+        async def ask() -> R:
+            try:
+                mine.answer = await fetch()
+            finally:
+                if self._under_way.get(key) is mine:
+                    del self._under_way[key]
+            self._remember(key, mine)
+            found: R = mine.answer
+            return found
+
+        shared: R = await self._flights.do((key, read.number), ask)
+        return shared
+
+    def forget(self, remote_key: str) -> None:
+        """Something was written under this remote key."""
+        for key in [key for key in self._kept if isinstance(key, tuple) and getattr(key[1], "key", None) == remote_key]:
+            del self._kept[key]
+
+    def clear(self) -> None:
+        """Drop all answers."""
+        self._kept.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _remember(self, key: object, read: _Read) -> None:
+        if self._keep <= 0:
+            return
+        known = self._kept.get(key)
+        if known is None or known.began <= read.began:
+            self._kept[key] = read
+        if self._timer is None:
+            self._timer = self._clock.call_later(self._keep, self._expire)
+
+    def _expire(self) -> None:
+        """Values do not stay in memory: what is old goes, also when nobody asks any more."""
+        self._timer = None
+        limit = self._clock.now() - timedelta(seconds=self._keep)
+        for key in [key for key, read in self._kept.items() if read.began <= limit]:
+            del self._kept[key]
+        if self._kept:
+            self._timer = self._clock.call_later(self._keep, self._expire)
 
 
 class Circuit:
@@ -68,8 +152,11 @@ class SessionClient(SecretsClient):
     key.
     """
 
-    def __init__(self, client: SecretsClient, shared: SharedReads, circuit: Circuit) -> None:
+    def __init__(
+        self, client: SecretsClient, shared: SharedReads, circuit: Circuit, since: datetime | None = None
+    ) -> None:
         self._client = client
+        self._since = since
         self._circuit = circuit
         self._shared = shared
         self._documents: dict[RemoteRef, Any] = {}
@@ -82,19 +169,20 @@ class SessionClient(SecretsClient):
         if isinstance(client, DocumentClient):
             value: bytes = client.select(await self._document(client, ref.document), ref)
             return value
-        answer: bytes = await self._once(self._values, self._shared.values, ref, lambda: client.get_secret(ref))
+        answer: bytes = await self._once(self._values, "value", ref, lambda: client.get_secret(ref))
         return answer
 
     async def get_secret_map(self, ref: RemoteRef) -> dict[str, bytes]:
         client = self._client
         if isinstance(client, DocumentClient):
             return client.select_map(await self._document(client, ref.document), ref)
-        return dict(await self._once(self._maps, self._shared.maps, ref, lambda: client.get_secret_map(ref)))
+        return dict(await self._once(self._maps, "map", ref, lambda: client.get_secret_map(ref)))
 
     async def get_all_secrets(self, find: Find) -> dict[str, bytes]:
-        key = (find.path, find.name_regexp, tuple(sorted(find.tags.items())), find.conversion_strategy)
+        key = ("find", find.path, find.name_regexp, tuple(sorted(find.tags.items())), find.conversion_strategy)
         self._circuit.check()
-        return dict(await self._shared.finds.do(key, lambda: self._circuit.guard(self._client.get_all_secrets(find))))
+        ask = lambda: self._circuit.guard(self._client.get_all_secrets(find))  # noqa: E731
+        return dict(await self._shared.do(key, ask, self._since))
 
     async def push_secret(self, values: Mapping[str, bytes], data: PushData) -> None:
         self._circuit.check()
@@ -122,12 +210,12 @@ class SessionClient(SecretsClient):
         """Does nothing: the pool closes clients."""
 
     async def _document(self, client: DocumentClient[Any], ref: RemoteRef) -> Any:
-        return await self._once(self._documents, self._shared.documents, ref, lambda: client.read(ref))
+        return await self._once(self._documents, "document", ref, lambda: client.read(ref))
 
     async def _once(
         self,
         known: dict[RemoteRef, Any],
-        flight: SingleFlight[RemoteRef, Any],
+        what: str,
         ref: RemoteRef,
         fetch: Callable[[], Awaitable[Any]],
     ) -> Any:
@@ -137,7 +225,7 @@ class SessionClient(SecretsClient):
             raise self._missing[ref].with_traceback(None)
         try:
             self._circuit.check()
-            value = await flight.do(ref, lambda: self._circuit.guard(fetch()))
+            value = await self._shared.do((what, ref), lambda: self._circuit.guard(fetch()), self._since)
         except NoSecret as exc:
             self._missing[ref] = exc
             raise
@@ -145,6 +233,7 @@ class SessionClient(SecretsClient):
         return value
 
     def _forget(self, key: str) -> None:
+        self._shared.forget(key)
         kept: tuple[dict[RemoteRef, Any], ...] = (self._documents, self._values, self._maps, self._missing)
         for answers in kept:
             for ref in [ref for ref in answers if ref.key == key]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from controllers.externalsecret.decide import (
     conflict_retry_after,
+    due_at,
     expiry_due,
     follows_sources,
     next_wake,
@@ -45,7 +46,7 @@ from controllers.secretstore.access import StoreAccess
 from controllers.templating.redaction import redacted
 from eso_core.aio import shielded
 from eso_core.controller import Context, Result
-from eso_core.meta import JsonObject, ObjectKey, format_time
+from eso_core.meta import JsonObject, ObjectKey, format_time, parse_time
 from eso_core.meta.errors import (
     AlreadyExists,
     ApiError,
@@ -273,7 +274,7 @@ class Sync:
 
     async def _fetch(self) -> Fetched:
         tools, plan, report = self._tools, self._plan, self._report
-        async with tools.pool.session(plan.owner.namespace) as session:
+        async with tools.pool.session(plan.owner.namespace, since=self._needed_since()) as session:
             fetched = await Fetcher(session, tools.access, tools.extensions, self._making).fetch(plan)
         self._left_out = fetched.left_out
         for left_out in fetched.left_out:
@@ -290,6 +291,21 @@ class Sync:
                 f'{label}: rewrite makes "{collision.key}" of {sources}: the value of "{collision.sources[-1]}" is used',
             )
         return fetched
+
+    def _needed_since(self) -> datetime:
+        """Values as of which instant this pass needs: of an object that was forced or edited, of now."""
+        refresh = self._plan.refresh
+        if self._ctx.attempt > 1 or self._tools.changes.pending(self._plan.key):
+            return self._start
+        if not refresh.synced:
+            metadata = self._report.obj["metadata"]
+            made = metadata.get("creationTimestamp")
+            untouched = self._plan.generation <= 1 and not (self._report.obj.get("status") or {}).get("conditions")
+            # It has whole seconds, cut off.
+            return min(parse_time(made) + timedelta(seconds=1), self._start) if made and untouched else self._start
+        if refresh.synced == refresh.current and refresh.refresh_time is not None and refresh.interval > 0:
+            return min(due_at(refresh.refresh_time, refresh.interval, refresh.uid), self._start)
+        return self._start
 
     async def _apply(self, fetched: Fetched, existing: JsonObject | None) -> Result | None:
         plan, report = self._plan, self._report

@@ -17,9 +17,11 @@ DATA = [{"secretKey": "a", "remoteRef": {"key": "k"}}]
 async def test_b102_a_new_object_does_not_wait_behind_the_refresh_backlog() -> None:
     """B102: with one worker and more refreshes due than it can do, a new object is served at once."""
     async with running(options=OperatorOptions(concurrent=1)) as cluster:
-        await cluster.fake({"k": "1"})
+        # A key each: one read of a common key would serve all that are due.
+        await cluster.fake({"k": "1", **{f"k{number}": "1" for number in range(40)}})
         for number in range(40):
-            await cluster.es(f"es-{number}", refreshInterval="1s", data=DATA)
+            entry = {"secretKey": "a", "remoteRef": {"key": f"k{number}"}}
+            await cluster.es(f"es-{number}", refreshInterval="1s", data=[entry])
         for number in range(40):
             await cluster.synced(f"es-{number}")
         cluster.probe.delay = 0.1  # 40 refreshes a second wanted, less than ten possible

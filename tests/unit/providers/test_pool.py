@@ -517,3 +517,70 @@ async def test_a_store_that_asks_for_fewer_requests_gets_none_until_its_time_is_
     recorder.pause = calm
     assert await _read(pool, store_of(kind="ClusterSecretStore", generation=2), "ns", RemoteRef("a")) == b"A"
     await pool.aclose()
+
+
+async def _read_since(pool: ClientPool, store: Any, ref: RemoteRef, since: Any) -> bytes:
+    async with pool.session("ns", since=since) as session:
+        return await (await session.client(store)).get_secret(ref)
+
+
+async def test_who_was_due_before_a_request_began_shares_its_answer(
+    pool: Any, recorder: Any, store_of: Any, clock: FakeClock
+) -> None:
+    """Fifty objects that are due together are one request; who needs a newer value asks anew, and then serves others."""
+    due = clock.now()
+    await clock.advance(1)
+    for _ in range(50):
+        assert await _read_since(pool, store_of(), RemoteRef("a"), due) == b"A"
+    assert len(recorder.requests) == 1
+    await clock.advance(2)
+    recorder.values["a"] = "new"
+    # Forced now: nothing that began earlier will do.
+    assert await _read_since(pool, store_of(), RemoteRef("a"), clock.now()) == b"new"
+    assert len(recorder.requests) == 2
+    assert await _read_since(pool, store_of(), RemoteRef("a"), due) == b"new"
+    assert len(recorder.requests) == 2
+    assert await _read(pool, store_of(), "ns", RemoteRef("a")) == b"new"  # without an instant, never from memory
+    assert len(recorder.requests) == 3
+    await pool.aclose()
+
+
+async def test_a_request_under_way_that_began_too_early_is_not_joined(
+    pool: Any, recorder: Any, store_of: Any, clock: FakeClock
+) -> None:
+    """A value that changed after it began may not be in its answer."""
+    gate = asyncio.Event()
+    calm = recorder.pause
+
+    async def wait() -> None:
+        await gate.wait()
+
+    await _read(pool, store_of(), "ns", RemoteRef("b"))
+    recorder.requests.clear()
+    recorder.pause = wait
+    async with TaskScope("test") as scope:
+        scope.spawn(_read(pool, store_of(), "ns", RemoteRef("a")), name="early")
+        await _until(lambda: len(recorder.requests) == 1)
+        await clock.advance(1)
+        late = scope.spawn(_read_since(pool, store_of(), RemoteRef("a"), clock.now()), name="late")
+        await _until(lambda: len(recorder.requests) == 2)
+        same = scope.spawn(_read_since(pool, store_of(), RemoteRef("a"), clock.now()), name="same")
+        await asyncio.sleep(0)
+        gate.set()
+        assert await late == await same == b"A"
+    recorder.pause = calm
+    assert len(recorder.requests) == 2
+    await pool.aclose()
+
+
+async def test_answers_do_not_stay_in_memory(pool: Any, recorder: Any, store_of: Any, clock: FakeClock) -> None:
+    """Ten seconds, also when nobody asks again."""
+    due = clock.now()
+    await _read_since(pool, store_of(), RemoteRef("a"), due)
+    (entry,) = pool._entries.values()
+    assert len(entry.reads._kept) == 1
+    await clock.advance(21)
+    assert len(entry.reads._kept) == 0
+    await _read_since(pool, store_of(), RemoteRef("a"), due)
+    assert len(recorder.requests) == 2
+    await pool.aclose()

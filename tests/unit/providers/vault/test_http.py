@@ -143,7 +143,9 @@ async def test_not_found_is_nothing_unless_it_has_content(vault: Any, impatient:
 async def test_an_answer_that_is_not_from_vault_is_not_quoted(vault: Any, impatient: Any, calls: Any) -> None:
     """A proxy's login page, say."""
     vault.fallback = (200, "<html>hunter2</html>", {})
-    with pytest.raises(InvalidData, match=r"the answer is not a JSON object: check that spec\.provider\.vault\.server"):
+    with pytest.raises(
+        InvalidData, match=r"the answer is not a JSON object: check that the server of the store is a Vault"
+    ):
         await read(make(vault, impatient, calls))
 
 
