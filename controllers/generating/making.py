@@ -9,6 +9,7 @@ import structlog
 
 from controllers.generating.references import CLUSTER_GENERATOR, GeneratorRef, Lookup, Resolved, Source, resolve
 from controllers.generating.states import NewState, States
+from controllers.secretstore.defects import describe_defect
 from eso_core.aio import Clock
 from eso_core.meta import JsonObject
 from eso_core.meta.errors import EsoCoreError
@@ -60,6 +61,8 @@ class GeneratorService:
         self._calls = calls
         self._options = options
         self._class = controller_class
+        #: What is in use and could not be recorded, by the uid of its owner.
+        self.unrecorded: dict[str, list[tuple[Resolved, NewState]]] = {}
 
     def begin(self, owner: JsonObject, *, with_states: bool = True) -> Making:
         """One pass of an owner.
@@ -130,6 +133,11 @@ class Making:
             raise
         except ProviderError as error:
             raise GeneratorFailed(f"{_FAILED}{error}", kind=error.kind, retryable=error.retryable) from error
+        except EsoCoreError:
+            raise
+        except Exception as error:
+            # A defect. Its text may hold anything, so only its type and place are shown, and no cause is kept.
+            raise GeneratorFailed(f"{_FAILED}{describe_defect(error)}", retryable=True) from None
         if generated.lifetime is not None:
             self._lifetimes.append(generated.lifetime)
         if generated.state is not None and self._with_states:
@@ -141,17 +149,34 @@ class Making:
         """The values are in place.
 
         Raises:
-            EsoCoreError: A state cannot be written.
+            EsoCoreError: A state cannot be written. It is written at the next commit; if that fails too, what is older is taken
+                back, since nobody uses it then: what is in place is newer.
         """
         if not self._with_states:
             return
-        made, self._made = self._made, []
-        service = self._service
-        await service.states.commit(self._owner, self._used, [new for _, new in made], service.clock.now())
+        service, uid = self._service, self._owner["metadata"].get("uid") or ""
+        older, newer = service.unrecorded.pop(uid, []), self._made
+        self._made = []
+        try:
+            await service.states.release(self._owner, self._used, service.clock.now())
+            for waiting in (older, newer):
+                while waiting:
+                    await service.states.store(self._owner, waiting[0][1])
+                    del waiting[0]
+        except EsoCoreError:
+            if not newer:
+                newer, older = older, []
+            if newer:
+                service.unrecorded[uid] = newer
+            await self._take_back(older)
+            raise
 
     async def discard(self) -> None:
         """The values are nowhere: take back what was made for them."""
         made, self._made = self._made, []
+        await self._take_back(made)
+
+    async def _take_back(self, made: list[tuple[Resolved, NewState]]) -> None:
         service = self._service
         for resolved, new in made:
             context = service.context(self._owner["metadata"]["namespace"], resolved.name)

@@ -62,26 +62,29 @@ class States:
         informer = self._cache.informer(GENERATOR_STATE)
         return informer.synced and bool(informer.select(index=(OWNER_INDEX, owner["metadata"].get("uid") or "")))
 
-    async def commit(
-        self, owner: JsonObject, used: Mapping[Source, int], made: Iterable[NewState], now: datetime
-    ) -> None:
-        """The values are in place: store what was made for them, and let go of what they replaced.
+    async def release(self, owner: JsonObject, used: Mapping[Source, int], now: datetime) -> None:
+        """New values are in place: let go of what was made before the ones that they replaced.
 
         Args:
             owner: ExternalSecret or PushSecret.
             used: How many references to each generator it has.
-            made: New states.
             now: This instant.
 
         Raises:
-            EsoCoreError: A state cannot be written. It is logged by who asked; what is not stored would never be cleaned up.
+            EsoCoreError: A state cannot be written.
         """
         known = await self._of(owner)
         for source, states in known.items():
             for state in states[used.get(source, 0) :]:
                 await self._set_deadline(state, now + timedelta(seconds=self._grace))
-        for new in made:
-            await self._create(owner, new, None)
+
+    async def store(self, owner: JsonObject, new: NewState) -> None:
+        """Record what was made for values that are in place.
+
+        Raises:
+            EsoCoreError: It cannot be written.
+        """
+        await self._create(owner, new, None)
 
     async def keep_for_cleanup(self, owner: JsonObject, new: NewState, now: datetime) -> None:
         """Store a state that could not be taken back at once: the collector tries again."""

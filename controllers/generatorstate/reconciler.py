@@ -7,12 +7,14 @@ from typing import Final
 from controllers.generating.making import GeneratorService
 from controllers.generating.references import source_of
 from controllers.generating.states import GENERATOR_STATE
+from controllers.secretstore.defects import describe_defect
 from eso_core.client import JsonPatch, MergePatch, Preconditions
 from eso_core.controller import Context, Request, Result
 from eso_core.events import Recorder
 from eso_core.meta import JsonObject, ObjectKey, parse_time, set_condition
 from eso_core.meta.errors import Conflict, Invalid, NotFound
 from eso_core.meta.finalizers import add_finalizer_ops, has_finalizer, remove_finalizer_ops
+from generators.errors import GeneratorFailed
 from providers.errors import ProviderError, is_retryable
 
 __all__ = ["FINALIZER", "GeneratorStateReconciler"]
@@ -79,7 +81,14 @@ class GeneratorStateReconciler:
                 generator, parsed = self._service.registry.parse(source.kind, resource.get("spec"))
             except ProviderError as error:
                 raise ProviderError(f"could not get generator: {error}", kind=error.kind, retryable=True) from error
-            await generator.cleanup(parsed, spec.get("state") or {}, self._service.context(key.namespace, source.name))
+            context = self._service.context(key.namespace, source.name)
+            try:
+                await generator.cleanup(parsed, spec.get("state") or {}, context)
+            except ProviderError:
+                raise
+            except Exception as error:
+                # A defect. Its text may hold anything, so only its type and place are shown, and no cause is kept.
+                raise GeneratorFailed(describe_defect(error), retryable=True) from None
         except ProviderError as error:
             text = f"could not cleanup generator state: {error}"
             await self._report(ctx, key, obj, "False", "Error", text)

@@ -11,11 +11,12 @@ import pytest
 from controllers.api import all_crds
 from controllers.generating.states import GENERATOR_STATE, OWNER_KEY_LABEL
 from controllers.operator import OperatorOptions
+from eso_core.client import ApiRequest
 from eso_core.meta import GVK, ObjectKey, parse_time
 from generators.errors import GeneratorFailed
 from generators.interface import Generated, Generator, GeneratorContext, GeneratorSpec
 from generators.registry import GeneratorRegistry
-from tests.integration.operator.harness import ES, Cluster, JsonObject, running
+from tests.integration.operator.harness import ES, Cluster, JsonObject, failure, running
 
 API = "generators.external-secrets.io/v1alpha1"
 TOKENS = GVK("generators.external-secrets.io", "v1alpha1", "GitlabDeployToken")
@@ -321,3 +322,56 @@ async def _ready(cluster: Cluster) -> bool:
 
 async def _all_revoked(tokens: Tokens) -> bool:
     return tokens.made > 0 and len(tokens.revoked) == tokens.made
+
+
+async def test_what_cannot_be_recorded_is_not_lost(tokens: Tokens, registry: GeneratorRegistry) -> None:
+    """The token is in the Secret already: it is recorded later, or taken back when a newer one is there."""
+    refused = True
+
+    def fault(request: ApiRequest) -> None:
+        if refused and request.method == "POST" and "generatorstates" in request.path:
+            raise failure(500, "InternalError", request)
+
+    async with running(generators=registry) as cluster:
+        cluster.fault = fault
+        await generator(cluster)
+        await cluster.es("app", dataFrom=[ENTRY])
+
+        async def tried_again() -> bool:
+            return tokens.made >= 4
+
+        await cluster.failed("app", "could not get secret data from provider")
+        await cluster.eventually(tried_again)
+        refused = False
+        await cluster.synced("app")
+        await cluster.quiet()
+        recorded = {state["spec"]["state"]["id"] for state in await states(cluster)}
+        assert recorded == set(range(1, tokens.made + 1)) - set(tokens.revoked)
+        assert len(recorded) <= 2 and await cluster.data("app") == {"token": f"t{tokens.made}"}
+
+
+async def test_a_defect_of_a_generator_shows_its_place_and_not_its_text(
+    tokens: Tokens, registry: GeneratorRegistry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody has looked at what it quotes: neither when values are made nor when they are taken back."""
+
+    async def broken(*args: object) -> Generated:
+        raise RuntimeError("planted-value")
+
+    async with running(generators=registry) as cluster:
+        await generator(cluster)
+        await cluster.es("app", dataFrom=[ENTRY])
+        await settled(cluster, (1, False))
+        monkeypatch.setattr(tokens, "generate", broken)
+        monkeypatch.setattr(tokens, "cleanup", broken)
+        await cluster.poke("app")
+        message = await cluster.has_event("app", "Warning", "UpdateFailed", "error using generator: ")
+        assert "internal provider error: RuntimeError at test_states.py:" in message
+        (state,) = await states(cluster)
+        name = state["metadata"]["name"]
+        await cluster.client.delete(GENERATOR_STATE, ObjectKey("t", name))
+        message = await cluster.has_event(name, "Warning", "Error", "could not cleanup generator state: ")
+        assert "internal provider error: RuntimeError at test_states.py:" in message
+        assert "planted" not in str(await cluster.events("app")) + str(await cluster.events(name))
+        assert "planted" not in str(await cluster.get(ES, "app")) + str(await states(cluster))
+    assert "planted" not in "".join(capsys.readouterr())
