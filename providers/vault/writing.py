@@ -211,7 +211,10 @@ def _desired(current: dict[str, JsonValue] | None, values: Mapping[str, bytes], 
         document = None
     if not isinstance(document, dict):
         what = "incoming secret value" if current is not None else "vault secret"
-        raise InvalidData(f"error unmarshalling {what}: invalid JSON format")
+        raise InvalidData(
+            f'error unmarshalling {what}: invalid JSON format: "{data.secret_key}" holds no JSON object: set remoteRef.property '
+            "to write it as one member"
+        )
     return document
 
 
