@@ -22,6 +22,7 @@ __all__ = ["MFAGenerator", "MFASpec", "totp"]
 
 _LENGTH: Final = 6
 _PERIOD: Final = 30
+_ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _LONGEST: Final = 4096
 
 
@@ -82,19 +83,18 @@ def totp(seed: bytes, counter: int, length: int) -> str:
         GeneratorFailed: The seed is no base32.
     """
     text = seed.decode("ascii", "replace").replace(" ", "").replace("\r", "").replace("\n", "").upper()
-    if "=" in text:
-        raise _bad_seed()
+    for place, character in enumerate(text):
+        if character not in _ALPHABET:
+            raise _bad_seed(f"illegal base32 data at input byte {place}")
     try:
         key = base64.b32decode(text + "=" * (-len(text) % 8))
     except binascii.Error:
-        raise _bad_seed() from None
+        raise _bad_seed(f"no base32 has {len(text)} characters") from None
     digest = hmac.new(key, struct.pack(">q", counter), hashlib.sha1).digest()
     offset = digest[-1] & 0x0F
     number = struct.unpack(">I", digest[offset : offset + 4])[0] & 0x7FFFFFFF
     return str(number % 10**length).zfill(length)
 
 
-def _bad_seed() -> GeneratorFailed:
-    return GeneratorFailed(
-        "failed to generate code for token key: failed to generate OTP code: the seed is not base32 without padding"
-    )
+def _bad_seed(reason: str) -> GeneratorFailed:
+    return GeneratorFailed(f"failed to generate code for token key: failed to generate OTP code: {reason}")

@@ -129,8 +129,10 @@ class Making:
             generated: Generated = await resolved.generator.generate(
                 resolved.spec, service.context(namespace, resolved.name)
             )
-        except (NoSecret, NotModified):
+        except NotModified:
             raise
+        except NoSecret as error:
+            raise NoSecret(f"{_FAILED}{error}") from error
         except ProviderError as error:
             raise GeneratorFailed(f"{_FAILED}{error}", kind=error.kind, retryable=error.retryable) from error
         except EsoCoreError:

@@ -17,6 +17,7 @@ __all__ = ["CLUSTER_GENERATOR", "GeneratorRef", "Lookup", "Resolved", "Source", 
 
 CLUSTER_GENERATOR: Final = GVK(GROUP, VERSION, "ClusterGenerator")
 _PREFIX: Final = "unable to get generator: "
+_TERMINAL: Final = "terminal error: "
 _CLASSES: Final = "controller"
 
 
@@ -92,9 +93,14 @@ async def resolve(ref: GeneratorRef, namespace: str, lookup: Lookup, registry: G
     """
     try:
         manifest = await _manifest(ref, namespace, lookup, registry)
+    except InvalidGenerator as error:
+        raise type(error)(f"{_PREFIX}{_TERMINAL}{error}", kind=error.kind) from error
+    except GeneratorFailed as error:
+        raise GeneratorFailed(f"{_PREFIX}{error}", kind=error.kind, retryable=error.retryable) from error
+    try:
         generator, spec = registry.parse(manifest["kind"], manifest.get("spec"))
-    except (InvalidGenerator, GeneratorFailed) as error:
-        raise type(error)(f"{_PREFIX}{error}", kind=error.kind, retryable=error.retryable) from error
+    except InvalidGenerator as error:
+        raise type(error)(f"{_PREFIX}{error}", kind=error.kind) from error
     return Resolved(manifest, generator, spec, ref.name)
 
 
@@ -119,9 +125,8 @@ async def _read(kind: GVK, key: ObjectKey, lookup: Lookup) -> JsonObject:
     try:
         return await lookup.get(kind, key)
     except NotFound:
-        plural = f"{kind.kind.lower()}s"
         raise GeneratorFailed(
-            f'{plural}.{kind.group} "{key.name}" not found', kind=ErrorKind.REFERENCE, retryable=True
+            f'{kind.kind}.{kind.group} "{key.name}" not found', kind=ErrorKind.REFERENCE, retryable=True
         ) from None
     except NoKindMatch:
         raise InvalidGenerator(

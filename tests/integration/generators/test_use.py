@@ -61,7 +61,7 @@ async def test_a_cluster_generator_serves_every_namespace_with_its_own_secrets()
     [
         ({**ref("Fake"), "rewrite": [{"regexp": {"source": "$", "target": "/bad"}}]}, "invalid secret keys"),
         ({**ref("Fake"), "rewrite": [{"regexp": {"source": "(", "target": "x"}}]}, "error applying rewrite to keys: "),
-        (ref("Fake", "none"), 'unable to get generator: fakes.generators.external-secrets.io "none" not found'),
+        (ref("Fake", "none"), 'unable to get generator: Fake.generators.external-secrets.io "none" not found'),
         (ref("GithubAccessToken", "gh"), "unable to get generator: generator not found: this operator has no GithubAccessToken"),
     ],
 )  # fmt: skip

@@ -61,7 +61,7 @@ async def test_a_generator_is_looked_up_in_the_namespace_of_who_asks() -> None:
         assert resolved.manifest["spec"] == {"data": {"k": "here"}} and resolved.name == "f"
     assert "here" not in repr(resolved)
     with pytest.raises(
-        GeneratorFailed, match='unable to get generator: fakes.generators.external-secrets.io "f" not found'
+        GeneratorFailed, match='unable to get generator: Fake.generators.external-secrets.io "f" not found'
     ) as caught:
         await found(GeneratorRef(API, "Fake", "f"), objects, "third")
     assert caught.value.retryable and caught.value.kind is ErrorKind.REFERENCE
@@ -84,7 +84,7 @@ async def test_a_reference_to_something_else_is_only_healed_by_an_edit(version: 
     """In the words of the original."""
     with pytest.raises(InvalidGenerator) as caught:
         await found(GeneratorRef(version, kind, "x"), Objects())
-    assert str(caught.value) == f"unable to get generator: {words}" and not caught.value.retryable
+    assert str(caught.value) == f"unable to get generator: terminal error: {words}" and not caught.value.retryable
 
 
 async def test_a_kind_that_the_cluster_does_not_have_is_told() -> None:
@@ -128,7 +128,7 @@ async def test_a_cluster_generator_without_the_member_of_its_kind_cannot_work(ki
     """The fields are spelled as the original spells them."""
     with pytest.raises(InvalidGenerator) as caught:
         await found(GeneratorRef(API, "ClusterGenerator", "c"), Objects(cluster(kind, fakeSpec={"data": {}})))
-    assert str(caught.value).startswith(f"unable to get generator: invalid ClusterGenerator: {words}")
+    assert str(caught.value).startswith(f"unable to get generator: terminal error: invalid ClusterGenerator: {words}")
     assert not caught.value.retryable
 
 
