@@ -164,6 +164,13 @@ class PushSecretStatus(Model):
     source_version: str | None = Field(None, description="Hash of the versions of sources and stores that were pushed.")
     observed_generation: int | None = Field(None, description="The metadata.generation that this status is about.")
     last_error: str | None = Field(None, description="Why Ready is False, in full; absent while Ready is True.")
+    next_refresh_time: Annotated[str | None, _TIME] = Field(
+        None, description="When values that expire are made anew, where that is before the refresh interval is over."
+    )
+    synced_own_version: str | None = Field(
+        None,
+        description="As syncedResourceVersion, without the labels and annotations that tools write for themselves.",
+    )
 
 
 class PushSecret(

@@ -66,6 +66,11 @@ class RefreshFacts:
     expires: datetime | None = None
 
     @property
+    def period(self) -> float:
+        """Seconds between refreshes, zero for an object that is not refreshed periodically."""
+        return 0.0 if self.policy in ("CreatedOnce", "OnChange") else max(self.interval, 0.0)
+
+    @property
     def changed(self) -> bool:
         """Whether spec, labels or annotations are not those of the last sync."""
         if self.synced == self.current:
@@ -118,22 +123,23 @@ def _due(facts: RefreshFacts, refresh_time: datetime) -> datetime:
     return due if facts.expires is None else min(due, facts.expires)
 
 
-def expiry_due(facts: RefreshFacts, start: datetime, lifetime: float | None) -> datetime | None:
+def expiry_due(start: datetime, lifetime: float | None, interval: float, uid: str) -> datetime | None:
     """When values made at `start` have to be made anew because they expire; None where the interval is short enough.
 
     Args:
-        facts: Of the object. One that is not refreshed periodically keeps what it has, as its user wants.
         start: Start of the sync.
         lifetime: Of the values, seconds; None where it is not known.
+        interval: Between refreshes. An object without one keeps what it has, as its user wants.
+        uid: Decides the object's share of jitter.
     """
-    if lifetime is None or lifetime <= 0 or facts.policy in ("CreatedOnce", "OnChange") or facts.interval <= 0:
+    if lifetime is None or lifetime <= 0 or interval <= 0:
         return None
     share = lifetime * LIFETIME_SHARE
-    if share >= facts.interval:
+    if share >= interval:
         return None
     # Whole seconds, as they are recorded.
-    due = start + timedelta(seconds=max(1.0, math.floor(share - jitter(share, facts.uid))))
-    return due if due < due_at(start, facts.interval, facts.uid) else None
+    due = start + timedelta(seconds=max(1.0, math.floor(share - jitter(share, uid))))
+    return due if due < due_at(start, interval, uid) else None
 
 
 def due_at(refresh_time: datetime, interval: float, uid: str) -> datetime:
@@ -162,8 +168,7 @@ def _share(uid: str) -> float:
 
 def retry_after(facts: RefreshFacts, *, at_least: float = 0.0) -> float:
     """Seconds until a failure that back-off cannot heal is tried again: the refresh interval, or an hour without one."""
-    periodic = facts.policy not in ("CreatedOnce", "OnChange") and facts.interval > 0
-    return max(facts.interval if periodic else DEFAULT_INTERVAL, at_least)
+    return max(facts.period or DEFAULT_INTERVAL, at_least)
 
 
 def conflict_retry_after(facts: RefreshFacts) -> float:

@@ -439,7 +439,7 @@ class Sync:
         self._tools.changes.done(self._plan.key, self._sources_mark)
         refresh = self._plan.refresh
         lifetime = self._making.lifetime if self._making is not None and placed else None
-        expires = expiry_due(refresh, self._start, lifetime)
+        expires = expiry_due(self._start, lifetime, refresh.period, refresh.uid)
         self._tools.expiries.record(self._plan.key, expires)
         if self._left_out and reason is Reason.SYNCED:
             reason, message = Reason.PARTIAL, f"{message}, without optional {', '.join(self._left_out)}"

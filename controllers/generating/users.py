@@ -74,6 +74,7 @@ class _Made:
     def __init__(self, making: Making, values: Mapping[str, bytes]) -> None:
         self._making = making
         self.values = values
+        self.lifetime = making.lifetime
 
     async def commit(self) -> None:
         """The values are in the stores."""

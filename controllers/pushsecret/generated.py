@@ -18,6 +18,11 @@ class Generated(Protocol):
         """The values."""
         ...
 
+    @property
+    def lifetime(self) -> float | None:
+        """For how long they last, seconds; None where that is not known."""
+        ...
+
     async def commit(self) -> None:
         """The values are in the stores: remember how to clean them up, and let go of what they replace."""
         ...

@@ -13,7 +13,7 @@ from typing import Final
 
 from controllers.externalsecret.decide import DEFAULT_INTERVAL, due_at
 from controllers.externalsecret.keys import RegexpRule, TransformRule
-from controllers.externalsecret.names import sync_version
+from controllers.externalsecret.names import own_version, sync_version
 from controllers.pushsecret.errors import InvalidField
 from controllers.secretstore.objects import STORE_KIND
 from eso_core.meta import GVK, JsonObject, LabelSelector, ObjectKey, parse_duration, parse_time
@@ -124,6 +124,9 @@ class Due:
         current: The sync version of the object as it is.
         refresh_time: Start of the last success.
         uid: Decides this object's share of jitter.
+        own: `current` without the metadata that tools write for themselves; empty where that counts as a change like any other.
+        synced_own: The `own` of the last success, empty if it was the same as `synced`.
+        expires: When values have to be made anew, whatever the interval: they do not last longer.
     """
 
     interval: float
@@ -131,16 +134,19 @@ class Due:
     current: str
     refresh_time: datetime | None
     uid: str
+    own: str = ""
+    synced_own: str = ""
+    expires: datetime | None = None
 
     def now(self, now: datetime) -> bool:
         """Whether values have to be pushed, whatever the sources and stores say."""
-        if self.synced != self.current:
+        if self.synced != self.current and not (self.own and self.own == (self.synced_own or self.synced)):
             return True
         if self.interval <= 0 and self.synced:
             return False
         if self.refresh_time is None or self.refresh_time > now:
             return True
-        return now >= due_at(self.refresh_time, self.interval, self.uid)
+        return now >= self._at(self.refresh_time)
 
     def wait(self, now: datetime) -> float | None:
         """Seconds until the next comparison is due; None for never."""
@@ -148,7 +154,11 @@ class Due:
             return None
         if self.refresh_time is None:
             return self.interval
-        return max(0.0, (due_at(self.refresh_time, self.interval, self.uid) - now).total_seconds())
+        return max(0.0, (self._at(self.refresh_time) - now).total_seconds())
+
+    def _at(self, refresh_time: datetime) -> datetime:
+        due = due_at(refresh_time, self.interval, self.uid)
+        return due if self.expires is None else min(due, self.expires)
 
     @property
     def retry(self) -> float:
@@ -206,12 +216,20 @@ def plan_of(obj: JsonObject) -> PushPlan:
         InvalidField: a field cannot be read; the text names it.
     """
     metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
+    generation = int(metadata.get("generation") or 0)
+    labels, annotations = metadata.get("labels"), metadata.get("annotations")
+    source = _source(spec.get("selector") or {})
+    made = isinstance(source, GeneratorSource)
     due = Due(
         interval=_interval(spec.get("refreshInterval")),
         synced=status.get("syncedResourceVersion") or "",
-        current=sync_version(int(metadata.get("generation") or 0), metadata.get("labels"), metadata.get("annotations")),
+        current=sync_version(generation, labels, annotations),
         refresh_time=_time(status.get("refreshTime")),
         uid=metadata.get("uid") or "",
+        # Values of a generator are new at every push: a tool's note to itself must not change passwords.
+        own=own_version(generation, labels, annotations) if made else "",
+        synced_own=status.get("syncedOwnVersion") or "",
+        expires=_time(status.get("nextRefreshTime")) if made else None,
     )
     stores = tuple(
         _choice(entry, f"spec.secretStoreRefs[{index}]")
@@ -221,7 +239,7 @@ def plan_of(obj: JsonObject) -> PushPlan:
         key=ObjectKey(metadata.get("namespace") or "", metadata["name"]),
         due=due,
         stores=stores,
-        source=_source(spec.get("selector") or {}),
+        source=source,
         data=tuple(_data_entry(entry) for entry in spec.get("data") or ()),
         data_to=tuple(_data_to(index, entry, stores) for index, entry in enumerate(spec.get("dataTo") or ())),
         template=spec.get("template"),

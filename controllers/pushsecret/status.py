@@ -17,6 +17,8 @@ READY: Final = "Ready"
 SOURCE_VERSION: Final = "sourceVersion"
 LAST_ERROR: Final = "lastError"
 GENERATION: Final = "observedGeneration"
+OWN_VERSION: Final = "syncedOwnVersion"
+NEXT_REFRESH: Final = "nextRefreshTime"
 
 _ERROR_LIMIT: Final = 1024
 _MESSAGE_LIMIT: Final = 32_768
@@ -51,6 +53,8 @@ class Outcome:
         synced_version: The sync version that `synced_at` belongs to.
         source_version: The fingerprint of sources and stores that was pushed.
         failure: The whole cause, and when it is tried again.
+        synced_own: `synced_version` without the metadata that tools write for themselves, where that is kept.
+        next_refresh: When the values expire, if that is before the interval is over.
     """
 
     reason: Reason
@@ -61,6 +65,8 @@ class Outcome:
     synced_version: str = ""
     source_version: str = ""
     failure: Failure | None = None
+    synced_own: str = ""
+    next_refresh: datetime | None = None
 
     @property
     def ready(self) -> bool:
@@ -91,6 +97,8 @@ def next_status(
             _set(status, RETAINED, outcome.retained)
         if outcome.synced_at is not None:
             _set(status, SOURCE_VERSION, outcome.source_version)
+            _set(status, OWN_VERSION, outcome.synced_own if outcome.synced_own != outcome.synced_version else "")
+            _set(status, NEXT_REFRESH, format_time(outcome.next_refresh) if outcome.next_refresh is not None else "")
         _set(status, LAST_ERROR, outcome.failure.text[:_ERROR_LIMIT] if outcome.failure is not None else "")
         _set(status, GENERATION, generation)
     # What is changed here is fresh; the rest is shared with `current`.

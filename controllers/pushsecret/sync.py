@@ -11,7 +11,7 @@ from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from controllers.externalsecret.decide import spread
+from controllers.externalsecret.decide import expiry_due, spread
 from controllers.externalsecret.watches import REFRESH_PRIORITY
 from controllers.pushsecret.claims import Claims
 from controllers.pushsecret.errors import (
@@ -200,7 +200,7 @@ class PushSync:
             await self._push_all([SourceSecret(name=_GENERATED, data=generated.values)], stores)
         finally:
             await self._settle(generated)
-        return await self._succeed({}, stores)
+        return await self._succeed({}, stores, lifetime=generated.lifetime if self._wrote else None)
 
     async def _settle(self, generated: Generated) -> None:
         """Remember or take back."""
@@ -350,9 +350,12 @@ class PushSync:
         await self._report.status(Outcome(Reason.SOURCE_DELETED, Message.SOURCE_DELETED, {}, {}))
         return None
 
-    async def _succeed(self, secrets: Mapping[str, str], stores: Iterable[FoundStore]) -> Result:
-        """All stores are in step with these versions of these Secrets."""
+    async def _succeed(
+        self, secrets: Mapping[str, str], stores: Iterable[FoundStore], *, lifetime: float | None = None
+    ) -> Result:
+        """All stores are in step with these versions of these Secrets, and stay so for a lifetime."""
         plan = self._plan
+        expires = expiry_due(self._start, lifetime, plan.due.interval, plan.due.uid)
         fingerprint = self._fingerprint(secrets, stores)
         message = Message.SYNCED_UNCHANGED if plan.if_not_exists else Message.SYNCED
         self._tools.pushed[plan.key] = fingerprint
@@ -365,9 +368,11 @@ class PushSync:
                 synced_at=self._start,
                 synced_version=plan.due.current,
                 source_version=fingerprint,
+                synced_own=plan.due.own,
+                next_refresh=expires,
             )
         )
-        done = replace(plan.due, synced=plan.due.current, refresh_time=self._start)
+        done = replace(plan.due, synced=plan.due.current, refresh_time=self._start, expires=expires)
         return _wake_in(done.wait(self._ctx.clock.now()))
 
     async def _fail(self, error: PushError) -> Result:

@@ -41,6 +41,7 @@ class Counting:
 class _Made:
     counting: Counting
     number: int
+    lifetime: float | None = None
 
     @property
     def values(self) -> dict[str, bytes]:

@@ -33,10 +33,11 @@ class Tokens(Generator):
     def __init__(self) -> None:
         self.made = 0
         self.revoked: list[int] = []
+        self.lifetime: float | None = None
 
     async def generate(self, spec: GeneratorSpec, ctx: GeneratorContext) -> Generated:
         self.made += 1
-        return Generated({"token": f"t{self.made}".encode()}, {"id": self.made})
+        return Generated({"token": f"t{self.made}".encode()}, {"id": self.made}, lifetime=self.lifetime)
 
     async def cleanup(self, spec: GeneratorSpec, state: JsonObject, ctx: GeneratorContext) -> None:
         self.revoked.append(state["id"])
@@ -132,3 +133,42 @@ async def test_without_its_generator_a_push_secret_lets_the_token_go(
             return bool(found) and all(found.values())
 
         await push.cluster.eventually(let_go)
+
+
+async def test_b075_a_token_that_expires_is_pushed_anew_before_that(
+    tokens: Tokens, registry: GeneratorRegistry
+) -> None:
+    """B075: the status says when; one that lasts long enough keeps the interval."""
+    tokens.lifetime = 60.0
+    async with pushing(generators=registry) as push:
+        await push.store()
+        await generator(push)
+        await push.push(selector=SELECTOR, data=[entry("token", "a")])
+        status = await push.synced()
+        after = (parse_time(status["nextRefreshTime"]) - parse_time(status["refreshTime"])).total_seconds()
+        assert 35 <= after <= 40
+        tokens.lifetime, number = 3.0, tokens.made
+        await push.cluster.patch(PS, "p", {"metadata": {"annotations": {"poke": "1"}}})
+        await push.holds({"a": {"": f"t{number + 1}"}})
+        tokens.lifetime = None
+        await push.holds({"a": {"": f"t{number + 2}"}})
+        await push.synced()
+        assert "nextRefreshTime" not in await push.synced()
+
+
+async def test_b076_a_tools_note_to_itself_pushes_no_new_token(tokens: Tokens, registry: GeneratorRegistry) -> None:
+    """B076: other labels do, as before."""
+    async with pushing(generators=registry) as push:
+        await push.store()
+        await generator(push)
+        note = {"kustomize.toolkit.fluxcd.io/checksum": "1"}
+        await push.push(selector=SELECTOR, data=[entry("token", "a")], metadata={"labels": note})
+        await push.synced()
+        number = tokens.made
+        for value in ("2", "3"):
+            labels = {"kustomize.toolkit.fluxcd.io/checksum": value}
+            await push.cluster.patch(PS, "p", {"metadata": {"labels": labels}})
+            await push.cluster.quiet()
+        assert tokens.made == number
+        await push.cluster.patch(PS, "p", {"metadata": {"labels": {"team": "blue"}}})
+        await push.holds({"a": {"": f"t{number + 1}"}})

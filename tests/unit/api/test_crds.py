@@ -89,6 +89,9 @@ def _of_one_version(golden: JsonObject) -> JsonObject:
         # What deletionPolicy None left behind, what was pushed, and the cause of a failure.
         status["retainedPushSecrets"] = status["syncedPushSecrets"]
         status["sourceVersion"] = status["lastError"] = {"type": "string"}
+        # When values of generators expire, and what was pushed but for the notes of tools.
+        status["nextRefreshTime"] = {"type": "string", "format": "date-time"}
+        status["syncedOwnVersion"] = {"type": "string"}
         status["observedGeneration"] = {"type": "integer"}
     version["schema"] = {"openAPIV3Schema": version["schema"]}
     return golden

@@ -120,8 +120,7 @@ def test_permanent_failures_wait_for_the_refresh_interval() -> None:
 
 def test_values_that_expire_are_due_before_their_interval_is_over() -> None:
     """B075: at two thirds of their life at the latest; the timer agrees with the decision."""
-    long = facts(interval=3600.0, uid="u")
-    expires = expiry_due(long, NOW, 60.0)
+    expires = expiry_due(NOW, 60.0, 3600.0, "u")
     assert expires is not None and timedelta(seconds=34) <= expires - NOW <= timedelta(seconds=40)
     sample = facts(interval=3600.0, uid="u", refresh_time=NOW, expires=expires)
     wait = next_wake(sample, NOW)
@@ -133,13 +132,13 @@ def test_values_that_expire_are_due_before_their_interval_is_over() -> None:
 @pytest.mark.parametrize("lifetime", [None, 0.0, -1.0, 1e300, float("inf"), 5400.0, 1e9])
 def test_values_that_last_long_enough_keep_the_interval(lifetime: float | None) -> None:
     """So do those whose life is not known."""
-    assert expiry_due(facts(interval=3600.0), NOW, lifetime) is None
+    assert expiry_due(NOW, lifetime, 3600.0, "u") is None
 
 
 @pytest.mark.parametrize("changes", [{"interval": 0.0}, {"policy": "OnChange"}, {"policy": "CreatedOnce"}])
 def test_an_object_that_is_never_refreshed_is_not_for_its_values_either(changes: dict[str, object]) -> None:
     """Its user wants it so."""
-    assert expiry_due(facts(**changes), NOW, 60.0) is None
+    assert expiry_due(NOW, 60.0, facts(**changes).period, "u") is None
 
 
 @pytest.mark.parametrize(
