@@ -44,6 +44,7 @@ class _Outcome:
     provisioned: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     conflict: bool = False
+    retry: bool = False
 
 
 class FanOutReconciler:
@@ -123,6 +124,9 @@ class FanOutReconciler:
         outcome = await self._provision(ctx, obj, selection)
         if not await self._report(ctx, obj, outcome, _FAILED if outcome.failed else ""):
             return None
+        if outcome.retry:
+            # What the server could not do now it may do in a moment; a name that is taken is no such thing.
+            raise EsoCoreError(f"putting copies into namespaces: {_told(outcome)}")
         if outcome.conflict:
             return _AGAIN
         return Result(requeue_after=interval, priority=LOW_PRIORITY) if interval > 0 else None
@@ -228,6 +232,7 @@ class FanOutReconciler:
                     outcome.conflict = True
                     outcome.failed[place] = str(error)
                 except EsoCoreError as error:
+                    outcome.retry = True
                     outcome.failed[place] = str(error)
 
         async with TaskScope(f"namespaces of {self._fan.name}") as scope:

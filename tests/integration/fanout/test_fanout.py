@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from eso_core.client import MergePatch
+from eso_core.client import ApiRequest, MergePatch
 from eso_core.meta import GVK, ObjectKey
 from eso_core.meta.wellknown import NAMESPACE, SECRET
-from tests.integration.operator.harness import ES, Cluster, JsonObject, running
+from tests.integration.operator.harness import ES, Cluster, JsonObject, failure, running
 
 CES = GVK("external-secrets.io", "v1", "ClusterExternalSecret")
 CPS = GVK("external-secrets.io", "v1alpha1", "ClusterPushSecret")
@@ -216,6 +216,30 @@ async def test_what_cannot_be_read_is_named_and_removes_nothing() -> None:
 
         await cluster.eventually(named)
         assert await where(cluster) == {"n1": "c"}
+
+
+async def test_a_namespace_that_failed_for_a_moment_is_tried_again_at_once() -> None:
+    """Not an hour later: the server refuses one create and one delete."""
+    async with running() as cluster:
+        await cluster.fake({"k": "v"})
+        await cluster.namespace("n1", team="blue")
+        refused: list[str] = []
+
+        def fault(request: ApiRequest) -> None:
+            if (
+                "externalsecrets" in request.path
+                and request.method in ("POST", "DELETE")
+                and request.method not in refused
+            ):
+                refused.append(request.method)
+                raise failure(500, "InternalError", request)
+
+        cluster.fault = fault
+        await ces(cluster)
+        await are(cluster, {"n1": "c"})
+        await label(cluster, "n1", None)
+        await are(cluster, {})
+        assert refused == ["POST", "DELETE"]
 
 
 async def test_with_nothing_to_do_nothing_is_written() -> None:
