@@ -35,7 +35,7 @@ from eso_core.controller import (
 from eso_core.events import CoreCorrelator, EventSink, Recorder
 from eso_core.meta import ObjectKey, Partial
 from eso_core.meta.wellknown import CONFIG_MAP, SECRET
-from eso_core.metrics import RuntimeMetrics
+from eso_core.metrics import RuntimeMetrics, render
 from eso_core.queue import WorkQueue
 
 OWNER = {
@@ -264,6 +264,20 @@ async def event_burst() -> None:
         await scope.cancel()
 
 
+async def scrape() -> None:
+    """The metrics page of a hundred controllers."""
+    metrics = RuntimeMetrics()
+    for number in range(100):
+        series = metrics.controller.controller(f"controller-{number}", 4)
+        metrics.queue.queue(f"controller-{number}")
+        for _ in range(20):
+            series.time.observe(0.01 * number)
+    started = time.process_time()
+    for _ in range(10):
+        render(metrics.registry)
+    report("scrape of a hundred controllers", (time.process_time() - started) * 100, "ms", 50)
+
+
 async def foreign_secrets() -> None:
     before = rss()
     async with synced(secret, 20_000, InformerSpec(Partial(SECRET))):
@@ -306,7 +320,7 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[None]]] = {
     function.__name__: function
     for function in (
         foreign_secrets, queue_cycle, cache_reads, initial_sync, event_to_key, reconcile_overhead, event_burst,
-        delayed_keys,
+        scrape, delayed_keys,
     )
 }  # fmt: skip
 
