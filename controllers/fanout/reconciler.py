@@ -37,6 +37,10 @@ class _Refused(Exception):
     """A namespace cannot have its copy; the text is shown as its reason."""
 
 
+class _Pending(Exception):
+    """The copy of before is still going; the event of its end wakes the object."""
+
+
 @dataclass(slots=True)
 class _Outcome:
     """What became of the namespaces."""
@@ -160,7 +164,8 @@ class FanOutReconciler:
 
         Raises:
             _Refused: Somebody else has the name.
-            Conflict: The copy is being deleted, or changed under our hands.
+            _Pending: The copy of before is still being deleted.
+            Conflict: It changed under our hands.
         """
         fan = self._fan
         if child is None:
@@ -175,7 +180,7 @@ class FanOutReconciler:
             if not owned_by(child, fan, obj["metadata"]["name"]):
                 raise _Refused(fan.taken)
         if child["metadata"].get("deletionTimestamp"):
-            raise _Refused("the copy of before is still being deleted")
+            raise _Pending
         operations = changes(fan, obj, child)
         if operations:
             try:
@@ -226,6 +231,8 @@ class FanOutReconciler:
             async with gate:
                 try:
                     await work(item)
+                except _Pending:
+                    return
                 except _Refused as refused:
                     outcome.failed[place] = str(refused)
                 except (Conflict, AlreadyExists) as error:
