@@ -32,7 +32,7 @@ _RESTART_DELAY = 1.0
 #: A resync shows all objects over at most this time, seconds.
 _RESYNC_SPREAD = 60.0
 _RESYNC_JITTER = 0.1
-_RESYNC_BATCH = 64
+_RESYNC_BATCH = 32
 
 
 class SourceFactory(Protocol):
