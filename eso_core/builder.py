@@ -19,13 +19,15 @@ manager before it runs.
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import structlog
 
+from eso_core.aio import Clock
 from eso_core.cache import Kind
-from eso_core.client import ClientConfig, load_config
+from eso_core.client import Client, ClientConfig, load_config
 from eso_core.controller import (
     Context,
     ControllerBuilder,
@@ -40,6 +42,7 @@ from eso_core.controller import (
 )
 from eso_core.log import configure_logging
 from eso_core.manager import LeaderElectionOptions, Manager, ManagerOptions, stop_on_signals
+from eso_core.meta import GVK, Partial
 
 __all__ = [
     "Context",
@@ -67,6 +70,9 @@ class Operator:
         namespaces: to watch; all by default.
         metrics_addr: `host:port` of `/metrics`; "0" means none.
         health_addr: `host:port` of `/healthz` and `/readyz`; "0" means none.
+
+    Raises:
+        TypeError: `leader_election` or `namespaces` is a string, or an address is none.
     """
 
     def __init__(
@@ -80,6 +86,16 @@ class Operator:
         metrics_addr: str = ":8080",
         health_addr: str = ":8081",
     ) -> None:
+        if isinstance(namespaces, str):
+            raise TypeError(f"Operator: namespaces={namespaces!r} is one string: give a list, [{namespaces!r}]")
+        for option, address in (("metrics_addr", metrics_addr), ("health_addr", health_addr)):
+            if not isinstance(address, str):
+                raise TypeError(f"Operator: {option}={address!r} is no string: write ':{address}'")
+        if not isinstance(leader_election, bool | LeaderElectionOptions):
+            raise TypeError(
+                f"Operator: leader_election={leader_election!r}: give True, False, "
+                "or LeaderElectionOptions(name, namespace=...) from eso_core.manager"
+            )
         if isinstance(leader_election, bool):
             election = LeaderElectionOptions(name) if leader_election else None
         else:
@@ -116,9 +132,24 @@ class Operator:
             workers: reconciles at a time.
             name: of the controller; the kind in lower case by default.
             options: the fields of `ControllerOptions`.
+
+        Raises:
+            TypeError: a list is none, an option is unknown, or the function cannot be called with a context and a request.
         """
+        for argument, given in (("owns", owns), ("predicates", predicates)):
+            # A kind is a tuple of strings, so it would pass for a list of kinds.
+            if isinstance(given, str | GVK | Partial) or not isinstance(given, Sequence):
+                raise TypeError(f"controller: {argument} is {type(given).__name__}, not a list: write {argument}=[...]")
+        if watches is not None and not isinstance(watches, Mapping):
+            raise TypeError(
+                f"controller: watches is {type(watches).__name__}, not a dictionary: write {{kind: handler}}"
+            )
+        if "max_concurrent" in options:
+            raise TypeError("controller: max_concurrent is called workers here")
 
         def declare(reconcile: F) -> F:
+            _check_reconcile(reconcile)
+
             def build(manager: Manager) -> None:
                 builder = manager.controller(reconcile, name=name).for_(kind, predicates=predicates)
                 for owned in owns:
@@ -133,23 +164,34 @@ class Operator:
         return declare
 
     def on_manager(self, step: Callable[[Manager], object]) -> Callable[[Manager], object]:
-        """Calls `step` with the manager before it runs: for indexes, checks, further runnables. Usable as a decorator."""
+        """Calls `step` with the manager before it runs: for indexes, checks, further runnables. Usable as a decorator.
+
+        Steps and controllers are made in the order in which they are declared: an index of a kind comes after the
+        controller that watches it, an informer that a controller shall use before it.
+        """
         self._steps.append(step)
         return step
 
-    async def manager(self, config: ClientConfig | None = None, options: ManagerOptions | None = None) -> Manager:
-        """A new manager with everything declared so far.
+    async def manager(
+        self,
+        config: ClientConfig | Client | None = None,
+        options: ManagerOptions | None = None,
+        *,
+        clock: Clock | None = None,
+    ) -> Manager:
+        """A new manager with everything declared so far, in the order of its declaration.
 
         Args:
-            config: the server, where it is not the one that was declared: tests give theirs.
+            config: the server, or a client, where it is not the one that was declared: tests give theirs.
             options: likewise.
+            clock: time and waiting; tests give a `FakeClock`.
 
         Raises:
             ConfigError: no usable configuration was found.
         """
         if config is None:
             config = await load_config(self._kubeconfig, self._context)
-        manager = Manager(config, options=options or self._options, user_agent=self.name)
+        manager = Manager(config, clock=clock, options=options or self._options, user_agent=self.name)
         for step in self._steps:
             step(manager)
         return manager
@@ -170,3 +212,23 @@ class Operator:
     def run(self) -> None:
         """`serve` on an event loop of its own: the last line of a program."""
         asyncio.run(self.serve())
+
+
+def _check_reconcile(reconcile: object) -> None:
+    """Finds at once what would otherwise fail in every run."""
+    name = getattr(reconcile, "__qualname__", repr(reconcile))
+    if not callable(reconcile):
+        raise TypeError(f"controller: {name} is no function: decorate `async def reconcile(ctx, request)`")
+    if inspect.isgeneratorfunction(reconcile) or inspect.isasyncgenfunction(reconcile):
+        raise TypeError(f"controller: {name} is a generator: return a Result instead of yielding")
+    try:
+        signature = inspect.signature(reconcile)
+    except ValueError:
+        return  # a callable written in C does not tell
+    try:
+        signature.bind(None, None)
+    except TypeError as error:
+        raise TypeError(
+            f"controller: {name}{signature} cannot be called with a context and a request: "
+            "write `async def reconcile(ctx, request)`"
+        ) from error

@@ -192,7 +192,13 @@ class Cache:
         Raises:
             NotCached: no informer holds the kind.
         """
-        self.informer(kind, view).add_index(name, fn)
+        informer = self.find(kind, view)
+        if informer is None:
+            raise NotCached(
+                f"adding index {name!r}: no informer holds {gvk_of_kind(kind).kind} yet: "
+                "do it after the controller that watches the kind is declared, or after cache.register"
+            )
+        informer.add_index(name, fn)
 
     def index_field(self, kind: Kind, path: str, *, view: str = "") -> None:
         """Makes `field_selector` terms on this dotted path work, such as `spec.secretStoreRef.name`.

@@ -171,7 +171,7 @@ class Informer:
     # -- indexes and handlers ------------------------------------------------------------------------------------
 
     def add_index(self, name: str, fn: IndexFunction) -> None:
-        """Keeps `fn(meta, obj)` values for lookups. `obj` is empty for metadata-only informers; do not change either.
+        """Keeps what `fn(meta, obj)` returns (values, or one string) for lookups. `obj` is empty for metadata-only informers; do not change either.
 
         Raises:
             ValueError: the name is taken by another function.

@@ -320,7 +320,9 @@ def _index_values(
     report: Callable[[str, Exception], None],
 ) -> tuple[str, ...]:
     try:
-        return tuple(dict.fromkeys(fn(entry.meta, decoded)))
+        values = fn(entry.meta, decoded)
+        # A string is one value: taken apart into letters it would never be found, without a word.
+        return (values,) if isinstance(values, str) else tuple(dict.fromkeys(values))
     except Exception as error:
         report(name, error)
         return ()

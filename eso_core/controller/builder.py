@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, Protocol
 
 from eso_core.cache import Cache, InformerSpec, Kind, gvk_of_kind
@@ -117,7 +117,16 @@ class ControllerBuilder:
         return self.options(max_concurrent=count)
 
     def options(self, options: ControllerOptions | None = None, /, **changes: Any) -> ControllerBuilder:
-        """Sets all options, or some of them by the names of `ControllerOptions`."""
+        """Sets all options, or some of them by the names of `ControllerOptions`.
+
+        Raises:
+            TypeError: there is no option of that name.
+            ValueError: a value is out of range.
+        """
+        known = [option.name for option in fields(ControllerOptions)]
+        for name in changes:
+            if name not in known:
+                raise TypeError(f"options of a controller: there is no {name!r}: choose from {', '.join(known)}")
         self._options = replace(options if options is not None else self._options, **changes)
         self._concurrency_given = self._concurrency_given or options is not None or "max_concurrent" in changes
         return self
@@ -179,10 +188,22 @@ class ControllerBuilder:
         *,
         primary: bool = False,
     ) -> None:
+        what = gvk_of_kind(kind).kind
+        if not callable(handler):
+            raise TypeError(
+                f"watching {what}: the handler is {type(handler).__name__}, not a function: "
+                "take enqueue_indexed(...) or enqueue_mapped(...) from eso_core.controller"
+            )
+        for predicate in predicates:
+            if not isinstance(predicate, Predicate):
+                raise TypeError(
+                    f"watching {what}: {predicate!r} is no predicate: "
+                    "wrap a function of an event as predicates.fn(function), predicates being in eso_core.controller"
+                )
         needy = [predicate.name for predicate in predicates if predicate.needs_generation]
         if needy and gvk_of_kind(kind) in _WITHOUT_GENERATION:
             raise ValueError(
-                f"watching {gvk_of_kind(kind).kind} with {', '.join(needy)}: objects of this kind have no generation: "
+                f"watching {what} with {', '.join(needy)}: objects of this kind have no generation: "
                 "use resource_version_changed"
             )
         self._sources.append(KindSource(self._host.cache, spec, handler, predicates, primary=primary))

@@ -376,7 +376,7 @@ class Controller:
         if result is None:
             result = _NOTHING
         elif type(result) is not Result:
-            return self._failed(taken, TypeError(f"reconcile returned {type(result).__name__}, not a Result or None"))
+            return self._failed(taken, TypeError(_wrong_result(result)))
         priority = taken.priority if result.priority is None else result.priority
         after = result.requeue_after
         if after is not None and after > 0:
@@ -478,3 +478,15 @@ _NOTHING = Result()
 
 def _is_coroutine_function(fn: object) -> bool:
     return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004
+
+
+def _wrong_result(result: object) -> str:
+    """What to write instead."""
+    if inspect.iscoroutine(result):
+        result.close()  # nobody will await it
+        advice = "declare the reconciler with `async def`, or await what it calls"
+    elif isinstance(result, int | float) and not isinstance(result, bool):
+        advice = f"to run again after that many seconds, return Result.after(seconds={result})"
+    else:
+        advice = "return Result.after(seconds=...) to run again, nothing when it is done"
+    return f"reconcile returned {type(result).__name__}, not a Result or None: {advice}"

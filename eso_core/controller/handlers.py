@@ -151,7 +151,13 @@ def enqueue_indexed(kind: Kind, index: str, *, view: str = "") -> Handler:
     """
 
     def handle(event: Event, enqueue: Enqueue) -> Awaitable[None] | None:
-        found = enqueue.cache.informer(kind, view).select(index=(index, str(event.object.key)))
+        try:
+            found = enqueue.cache.informer(kind, view).select(index=(index, str(event.object.key)))
+        except KeyError as error:
+            raise LookupError(
+                f"finding each {gvk_of_kind(kind).kind} that refers to {event.object.key}: there is no index {index!r}: "
+                "add it before the manager runs: manager.cache.index(kind, name, function)"
+            ) from error
         return _add_all([Request(entry.key.namespace, entry.key.name) for entry in found], event, enqueue)
 
     return handle

@@ -8,6 +8,7 @@ ControllerError (EsoCoreError)
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
@@ -50,10 +51,18 @@ class Result:
     def after(
         cls, seconds: float | timedelta = 0.0, *, minutes: float = 0.0, hours: float = 0.0, priority: int | None = None
     ) -> Result:
-        """Run again after this time."""
+        """Run again after this time; at zero or less, as for a time that has passed, not by itself.
+
+        Raises:
+            ValueError: the time is not a number.
+        """
         if isinstance(seconds, timedelta):
             seconds = seconds.total_seconds()
-        return cls(requeue_after=seconds + 60.0 * minutes + 3600.0 * hours, priority=priority)
+        total = seconds + 60.0 * minutes + 3600.0 * hours
+        if math.isnan(total):
+            # No comparison with it is true, so that the run would never come.
+            raise ValueError(f"Result.after: seconds={seconds}, minutes={minutes}, hours={hours} is no time")
+        return cls(requeue_after=total, priority=priority)
 
 
 class ReconcileTimeout(EsoCoreError):

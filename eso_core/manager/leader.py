@@ -488,6 +488,7 @@ def _own_namespace() -> str:
         namespace = os.environ.get("POD_NAMESPACE", "")
         if not namespace:
             raise ConfigError(
-                "electing a leader: not running in a pod: set the namespace of the lease (LeaderElectionOptions.namespace)"
+                "electing a leader: not running in a pod: say in which namespace the lease is: "
+                "LeaderElectionOptions(name, namespace=...) or the environment variable POD_NAMESPACE"
             ) from None
         return namespace

@@ -77,6 +77,13 @@ class HttpServer:
         try:
             site = web.TCPSite(self._runner, host or None, port, ssl_context=self._tls, reuse_address=True)
             await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise OSError(
+                error.errno,
+                f"serving {self.name} on {host or '*'}:{port}: {error.strerror or error}: "
+                f"choose another address ({self.name}_addr)",
+            ) from error
         except BaseException:
             await self._runner.cleanup()
             raise
