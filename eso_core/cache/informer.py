@@ -323,7 +323,12 @@ class Informer:
 
     def kind_absent(self) -> None:
         settings = self.settings or Settings()
-        _log.info(f"kind is not served: looking again in {settings.absent_retry:g} s", kind=self.spec.name)
+        gvk = self.spec.gvk
+        _log.info(
+            f"kind is not served: looking again in {settings.absent_retry:g} s: is its CustomResourceDefinition applied?",
+            kind=self.spec.name,
+            version=f"{gvk.group}/{gvk.version}" if gvk.group else gvk.version,
+        )
 
     def failed(self, shard: Shard, failure: Failure) -> None:
         fields: dict[str, object] = {"kind": self.spec.name, "reason": failure.kind.value, "error": failure.message}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -67,19 +68,31 @@ async def finalize(
 
     Returns:
         What ``apply`` returned, otherwise ``None``.
+
+    Raises:
+        TypeError: A function that is due is no coroutine function.
     """
     kind, document = _document(obj)
     deleting = bool((document.get("metadata") or {}).get("deletionTimestamp"))
     present = has_finalizer(document, name)
     if not deleting:
         if present:
-            return await apply(obj)
+            return await _awaited("apply", apply, obj)
         await ensure_finalizer(client, obj, name)
         return None
     if present:
-        await cleanup(obj)
+        await _awaited("cleanup", cleanup, obj)
         await _remove(client, kind, document, name)
     return None
+
+
+async def _awaited(role: str, function: Callable[[T], Awaitable[Any]], obj: T) -> Any:
+    result = function(obj)
+    if not inspect.isawaitable(result):
+        raise TypeError(
+            f"finalize: {role} returned {type(result).__name__}, nothing to await: declare it with `async def`"
+        )
+    return await result
 
 
 async def run_finalizers(client: PatchClient, obj: Any, finalizers: Sequence[Finalizer]) -> bool:

@@ -13,16 +13,18 @@ from structlog.testing import capture_logs
 
 from eso_core.aio import TaskScope
 from eso_core.builder import Operator
+from eso_core.client import finalize
 from eso_core.controller import Context, Request, Result, enqueue_indexed, enqueue_object, predicates
 from eso_core.manager import LeaderElectionOptions, Manager, ManagerOptions
-from eso_core.meta import ObjectKey
+from eso_core.meta import GVK, ObjectKey
 from eso_core.meta.errors import ManagerError, NotCached
 from eso_core.meta.wellknown import CONFIG_MAP, DEPLOYMENT, SECRET
 from eso_core.testing.clock import FakeClock
 from eso_core.testing.fakeclient import FakeClient
 
 QUIET = ManagerOptions(metrics_addr="0", health_addr="0")
-CONFIG = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "n"}}
+CONFIG_METADATA = {"name": "a", "namespace": "n"}
+CONFIG = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": CONFIG_METADATA}
 
 
 async def nothing(ctx: Context, request: Request) -> None:
@@ -241,3 +243,35 @@ async def test_an_address_that_is_taken_is_named_with_its_option() -> None:
             manager = await operator.manager(client, ManagerOptions(metrics_addr=address, health_addr="0"))
             with pytest.raises(ManagerError, match=rf"serving metrics on {address}: .*choose another .*metrics_addr"):
                 await manager.run()
+
+
+async def test_a_finalizer_function_that_is_not_async_is_told_to_be() -> None:
+    """The finalizer stays, and the object with it, until the function is right."""
+    held = {**CONFIG, "metadata": {**CONFIG_METADATA, "finalizers": ["example.com/x"]}}
+    async with FakeClient(held) as client:
+        with pytest.raises(TypeError, match="finalize: apply returned NoneType, nothing to await: declare it with"):
+            await finalize(client, held, "example.com/x", lambda obj: None, lambda obj: None)  # type: ignore[arg-type, return-value]
+        await client.delete(CONFIG_MAP, ObjectKey("n", "a"))
+        deleting = await client.get(CONFIG_MAP, ObjectKey("n", "a"))
+        with pytest.raises(TypeError, match="finalize: cleanup returned NoneType, nothing to await: declare it with"):
+            await finalize(client, deleting, "example.com/x", lambda obj: None, lambda obj: None)  # type: ignore[arg-type, return-value]
+        assert (await client.get(CONFIG_MAP, ObjectKey("n", "a")))["metadata"]["finalizers"] == ["example.com/x"]
+
+
+async def test_a_kind_that_is_not_served_asks_for_its_definition() -> None:
+    """The log of a start that waits says for what, with group and version."""
+    absent = GVK("nope.example.com", "v1", "Ghost")
+    operator = Operator("sites")
+    operator.controller(absent)(nothing)
+    clock = FakeClock()
+    with capture_logs() as logs:
+        async with FakeClient(clock=clock) as client:
+            manager = await operator.manager(client, QUIET, clock=clock)
+            async with TaskScope("manager") as scope:
+                scope.spawn(manager.run(), name="manager")
+                await clock.advance(5)
+                manager.stop()
+                await clock.advance(60)
+    told = next(entry for entry in logs if entry["event"].startswith("kind is not served: "))
+    assert told["event"] == "kind is not served: looking again in 10 s: is its CustomResourceDefinition applied?"
+    assert (told["kind"], told["version"]) == ("Ghost", "nope.example.com/v1")
