@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 import structlog
 
 from eso_core.aio import Clock
-from eso_core.cache import Kind
+from eso_core.cache import Kind, gvk_of_kind
 from eso_core.client import Client, ClientConfig, load_config
 from eso_core.controller import (
     Context,
@@ -134,8 +134,15 @@ class Operator:
             options: the fields of `ControllerOptions`.
 
         Raises:
-            TypeError: a list is none, an option is unknown, or the function cannot be called with a context and a request.
+            TypeError: the kind is none, a list is none, an option is unknown, or the function cannot be called with a context and a request.
         """
+        if inspect.isroutine(kind):
+            raise TypeError(
+                f"controller: {kind.__qualname__} stands where the kind belongs: write @operator.controller(KIND)"
+            )
+        gvk_of_kind(kind)
+        if not isinstance(workers, int):
+            raise TypeError(f"controller: workers={workers!r} is no number")
         for argument, given in (("owns", owns), ("predicates", predicates)):
             # A kind is a tuple of strings, so it would pass for a list of kinds.
             if isinstance(given, str | GVK | Partial) or not isinstance(given, Sequence):

@@ -62,6 +62,7 @@ def test_wrong_arguments_of_an_operator_name_the_right_ones(wrong: dict[str, Any
         ({"predicates": lambda event: True}, "predicates is function, not a list"),
         ({"watches": [SECRET]}, r"watches is list, not a dictionary: write \{kind: handler\}"),
         ({"max_concurrent": 3}, "max_concurrent is called workers here"),
+        ({"workers": "4"}, "workers='4' is no number"),
     ],
 )
 def test_wrong_arguments_of_a_controller_name_the_right_ones(wrong: dict[str, Any], said: str) -> None:
@@ -275,3 +276,12 @@ async def test_a_kind_that_is_not_served_asks_for_its_definition() -> None:
     told = next(entry for entry in logs if entry["event"].startswith("kind is not served: "))
     assert told["event"] == "kind is not served: looking again in 10 s: is its CustomResourceDefinition applied?"
     assert (told["kind"], told["version"]) == ("Ghost", "nope.example.com/v1")
+
+
+def test_a_decorator_without_its_kind_is_refused() -> None:
+    """It would declare nothing, and the operator would run and do nothing."""
+    operator = Operator("sites")
+    with pytest.raises(TypeError, match=r"nothing stands where the kind belongs: write @operator\.controller\(KIND\)"):
+        operator.controller(nothing)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="'ConfigMap' is no kind: give a Resource class, a GVK"):
+        operator.controller("ConfigMap")  # type: ignore[arg-type]
