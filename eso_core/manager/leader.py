@@ -138,6 +138,7 @@ class LeaderElector:
         self._renewed_at = 0.0
         self._leading = False
         self._resigned = False
+        self._released = asyncio.Event()
         self._has_lost = False
         self._reported_leader = ""
         self._wake = asyncio.Event()
@@ -178,6 +179,9 @@ class LeaderElector:
         try:
             await self._run()
         finally:
+            if self._resigned:
+                # The lease is being given back with this client, on this loop.
+                await self._released.wait()
             await self._client.aclose()
 
     async def _run(self) -> None:
@@ -198,7 +202,12 @@ class LeaderElector:
             await scope.cancel()
 
     async def resign(self) -> None:
-        """Gives the lease up, when all elected work has ended. Only the client's errors can keep it from that."""
+        """Gives the lease up, when all elected work has ended.
+
+        A lease that has run out is not given back but lost: another process may have it.
+        """
+        if self.expired:
+            self._lose()
         if not self._leading:
             await self._client.aclose()
             return
@@ -212,6 +221,7 @@ class LeaderElector:
         except (ApiError, TransportError) as error:
             _log.info("lease not released: it expires by itself", error=str(error))
         finally:
+            self._released.set()
             await self._client.aclose()
 
     async def _acquire(self) -> None:

@@ -512,6 +512,9 @@ class Manager:
     def _fail(self, name: str, error: BaseException) -> None:
         if self._state in ("stopping", "stopped"):
             _log.error("failure during the stop", part=name, exc_info=error)
+        if isinstance(error, LeaderElectionLost):
+            # A write of an elected runnable was refused before the elector has noticed.
+            self._lost = True
         self._errors.append((name, error))
         self.stop()
 

@@ -56,6 +56,7 @@ class Access:
         self.key = KEY
         self.error: Exception | None = None
         self.hang = False
+        self.gate: asyncio.Event | None = None
         self.closed = False
         self.requests: list[str] = []
         self.watch_error: Exception | None = None
@@ -64,6 +65,8 @@ class Access:
         self.requests.append(what)
         if self.hang:
             await self.clock.sleep(1e6)
+        if self.gate is not None:
+            await self.gate.wait()
         await asyncio.sleep(0)
         if self.error is not None:
             raise self.error
@@ -117,12 +120,13 @@ class Offset:
         self._clock = clock
         self.offset = offset
         self._rate = rate
+        self.slept = 0.0  # seconds that no timer has seen yet
 
     def now(self) -> datetime:
         return self._clock.now() + self.offset
 
     def monotonic(self) -> float:
-        return self._clock.monotonic() * self._rate
+        return self._clock.monotonic() * self._rate + self.slept
 
     async def sleep(self, seconds: float) -> None:
         await self._clock.sleep(seconds / self._rate)
@@ -251,6 +255,41 @@ async def test_release_writes_an_empty_holder(clock: FakeClock, scope: TaskScope
     assert cluster.spec["holderIdentity"] == ""
     assert cluster.spec["leaseDurationSeconds"] == 1
     assert cluster.spec["renewTime"] == cluster.spec["acquireTime"] == "2026-01-01T00:00:07.500000Z"
+
+
+async def test_a_lease_that_ran_out_is_lost_and_not_given_back(clock: FakeClock, scope: TaskScope) -> None:
+    """M-35: a stop that begins after a suspension, before the deadline's timer has run."""
+    cluster = Cluster()
+    suspended = Offset(clock)
+    one = Candidate(cluster, suspended, scope, "one")
+    await clock.settle()
+    assert one.elector.is_leader
+    suspended.slept = 10.0
+    before = list(one.access.requests)
+    await one.elector.resign()
+    assert one.lost == 1
+    assert one.elector.expired
+    assert one.access.requests == before
+    assert one.access.closed
+    assert cluster.spec["holderIdentity"] == "one"
+
+
+async def test_the_client_stays_open_until_the_lease_is_given_back(clock: FakeClock, scope: TaskScope) -> None:
+    """M-37: the renewals see the resignation before the release has its answer."""
+    cluster = Cluster()
+    one = Candidate(cluster, clock, scope, "one")
+    await clock.settle()
+    gate = one.access.gate = asyncio.Event()
+    resigning = scope.spawn(one.resign(), name="resign")
+    await clock.advance(3)
+    assert not resigning.done()
+    assert not one.access.closed
+    gate.set()
+    await clock.settle()
+    assert resigning.done()
+    assert one.access.closed
+    assert one.task.done()
+    assert cluster.spec["holderIdentity"] == ""
 
 
 async def test_a_new_candidate_waits_a_full_duration_whatever_the_record_says(

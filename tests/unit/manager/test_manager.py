@@ -478,6 +478,17 @@ async def test_lost_leadership_ends_elected_work_at_once(kit: Any, lease: Lease)
     assert lease.lease["spec"]["holderIdentity"] == "thief"
 
 
+async def test_a_write_refused_for_a_lease_that_ran_out_is_lost_leadership_too(kit: Any, lease: Lease) -> None:
+    """M-35, P-59: woken after a suspension, a runnable may meet the refusal before the elector sees the time."""
+    diary: list[str] = []
+    manager = kit.manager(**elected_options())
+    manager.add(Part("work", diary, elected=True, fails=LeaderElectionLost("not sent")))
+    run = kit.run(manager)
+    await kit.clock.run_until(run.done)
+    assert isinstance(run.exception(), LeaderElectionLost)
+    assert diary == ["work starts"]
+
+
 async def test_cancellation_at_any_point_leaves_no_task(kit: Any, lease: Lease) -> None:
     """P-72: cancelled at 200 random await points, a run ends everything it started."""
     kit.api.server(CONFIG_MAP).put("a")
