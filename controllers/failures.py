@@ -6,10 +6,11 @@ itself. At most one of them is there, and none while the object is Ready.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 from eso_core.meta import JsonObject, format_duration, format_time, set_condition
 from eso_core.meta.errors import (
@@ -103,8 +104,7 @@ def _own_class(error: BaseException) -> FailureClass | None:
             return None
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """What went wrong.
 
     Attributes:

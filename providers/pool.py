@@ -19,12 +19,12 @@ import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import NamedTuple
 
 import structlog
+from msgspec import Struct
 
 from eso_core.aio import Clock, SingleFlight, TaskScope, shielded
 from providers.errors import ProviderError
@@ -50,8 +50,7 @@ log = structlog.get_logger(__name__)
 _PARALLEL_CLOSES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class PoolOptions:
+class PoolOptions(Struct, frozen=True):
     """Limits of the pool; seconds where nothing else is said."""
 
     max_clients: int = 1024  # idle clients above this are closed, the least recently used first

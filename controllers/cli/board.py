@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol, TextIO
 
+from msgspec import Struct
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
@@ -18,8 +18,7 @@ _REFRESH_PER_SECOND = 4
 _COLOURS = {"True": "green", "False": "red", "Unknown": "yellow", "": "dim"}
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """What is shown of one object."""
 
     kind: str

@@ -8,7 +8,8 @@ import json
 import secrets
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from controllers.cli.live import Connection, LiveSources, connected, default_namespace, get_or_none, stores_of
 from controllers.cli.manifests import ManifestError
@@ -41,8 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--template-right-delimiter", default="", help="after an action of a template (default }})")
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """One thing that a sync would change.
 
     Attributes:

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
+
 from controllers.externalsecret.render import decode_data
 from controllers.kube import ClusterReader
 from controllers.secretstore.access import StoreRef, StoreUnusable
@@ -26,8 +28,7 @@ __all__ = ["Known", "LiveSources", "connected", "default_namespace", "get_or_non
 _KINDS: Mapping[str, GVK] = {"ConfigMap": CONFIG_MAP, "Secret": SECRET}
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(Struct, frozen=True):
     """A cluster, and what opens stores."""
 
     client: Client

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from msgspec import Struct
 
 from eso_core.client import Client
 from eso_core.meta import GVK
@@ -26,8 +26,7 @@ class ManifestError(Exception):
     """A manifest that cannot be read or applied; the message names the file, the document and the fix."""
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(Struct, frozen=True):
     """One object of a manifest file."""
 
     source: str
@@ -94,8 +93,7 @@ def _objects(document: object, source: str) -> Iterator[Manifest]:
     yield Manifest(source, document)
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Struct, frozen=True):
     """What became of manifests: `done` as `Kind namespace/name`, `failed` with file, object and reason."""
 
     done: list[str]

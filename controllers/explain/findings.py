@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 __all__ = ["Explanation", "Finding", "Grade"]
 
@@ -17,8 +18,7 @@ class Grade(StrEnum):
     NOTE = "note"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One link of the chain.
 
     Attributes:
@@ -34,8 +34,7 @@ class Finding:
     fix: str = ""
 
 
-@dataclass(slots=True)
-class Explanation:
+class Explanation(Struct):
     """The chain of one object.
 
     Attributes:

@@ -7,8 +7,9 @@ If day-of-month or day-of-week begins with `*` (or is `?`) both must match, else
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from eso_core.meta import parse_duration
 
@@ -33,15 +34,13 @@ class CronError(ValueError):
     """The schedule text cannot be read; the message says which part."""
 
 
-@dataclass(frozen=True, slots=True)
-class EverySchedule:
+class EverySchedule(Struct, frozen=True):
     """`@every D`: not anchored to the clock, so only its period (seconds, at least 1) is known."""
 
     period: float
 
 
-@dataclass(frozen=True, slots=True)
-class CronSchedule:
+class CronSchedule(Struct, frozen=True):
     """A five-field schedule as sets of allowed numbers."""
 
     minutes: frozenset[int]

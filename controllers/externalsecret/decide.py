@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+
+from msgspec import Struct
 
 from controllers.externalsecret.windows import SyncWindows
 
@@ -37,8 +38,7 @@ _SLOWEST_RETRY: Final = 60.0
 """Seconds; failures that only another object's change can heal are not retried more often than this."""
 
 
-@dataclass(frozen=True, slots=True)
-class RefreshFacts:
+class RefreshFacts(Struct, frozen=True):
     """What the decision rests on.
 
     Attributes:

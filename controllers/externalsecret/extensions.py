@@ -7,8 +7,9 @@ asked and with its target untouched.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from controllers.externalsecret.errors import NotInThisRelease
 from controllers.externalsecret.plan import Plan
@@ -88,8 +89,7 @@ class Generators(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Extensions:
+class Extensions(Struct, frozen=True):
     """What this operator can do beyond copying values into Secrets."""
 
     templates: Templates | None = None

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import re2
+from msgspec import Struct, field
 
 from controllers.externalsecret.errors import KeysRefused
 from controllers.externalsecret.merge import MergeRule, merge_values
@@ -55,16 +55,14 @@ class KeyTransform(Protocol):
     def __call__(self, template: str, key: str) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
-class RegexpRule:
+class RegexpRule(Struct, frozen=True):
     """Replace every match of `source` (RE2) by `target` (Go replacement syntax)."""
 
     source: str
     target: str
 
 
-@dataclass(frozen=True, slots=True)
-class TransformRule:
+class TransformRule(Struct, frozen=True):
     """Replace each key by what the template makes of it."""
 
     template: str
@@ -73,16 +71,14 @@ class TransformRule:
 RewriteRule = RegexpRule | TransformRule | MergeRule
 
 
-@dataclass(frozen=True, slots=True)
-class Collision:
+class Collision(Struct, frozen=True):
     """Several source keys became one; the last of `sources` gave the value."""
 
     key: str
     sources: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class Rewritten:
+class Rewritten(Struct):
     """The outcome of a list of rewrite operations."""
 
     values: dict[str, bytes]

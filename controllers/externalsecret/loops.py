@@ -7,7 +7,8 @@ refresh would then put the last one inside of the next, until the Secret is too 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from providers.gojson import JsonValue, decode, encode
 
@@ -17,8 +18,7 @@ __all__ = ["Echo", "find_echo"]
 _DEPTH = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Echo:
+class Echo(Struct, frozen=True):
     """Which of the fetched values hold what the target holds now.
 
     Attributes:

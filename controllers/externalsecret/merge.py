@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+from msgspec import Struct
 
 from controllers.externalsecret.errors import KeysRefused
 
@@ -20,8 +21,7 @@ _MAX_PLAIN_DIGITS = 400
 """A number like 1e999999 would fill memory as plain decimal; past this it keeps its own spelling."""
 
 
-@dataclass(frozen=True, slots=True)
-class MergeRule:
+class MergeRule(Struct, frozen=True):
     """Options of one merge; the names and values are those of the API."""
 
     into: str = ""

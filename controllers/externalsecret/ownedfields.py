@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 __all__ = ["OwnedFields", "owned_fields"]
 
 
-@dataclass(frozen=True, slots=True)
-class OwnedFields:
+class OwnedFields(Struct, frozen=True):
     """Keys of `data`, `metadata.labels` and `metadata.annotations` attributed to one manager."""
 
     data: frozenset[str] = frozenset()

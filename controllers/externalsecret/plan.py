@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
+from msgspec import Struct
+
 from controllers.externalsecret.decide import DEFAULT_INTERVAL, RefreshFacts
 from controllers.externalsecret.errors import InvalidField
 from controllers.externalsecret.keys import RegexpRule, RewriteRule, TransformRule
@@ -39,8 +41,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Treatment:
+class Treatment(Struct, frozen=True):
     """What is done to fetched keys and values; empty strings stand for absent strategies."""
 
     conversion: str = ""
@@ -49,8 +50,7 @@ class Treatment:
     rewrite: tuple[RewriteRule, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class DataEntry:
+class DataEntry(Struct, frozen=True):
     """An entry of `spec.data`: one value under one key."""
 
     index: int
@@ -76,8 +76,7 @@ class DataEntry:
         return f"spec.dataFrom[{self.index}] (key={self.ref.key})"
 
 
-@dataclass(frozen=True, slots=True)
-class ExtractEntry:
+class ExtractEntry(Struct, frozen=True):
     """An entry of `spec.dataFrom` with `extract`: the members of one secret."""
 
     index: int
@@ -102,8 +101,7 @@ class ExtractEntry:
         return f"spec.dataFrom[{self.index}]"
 
 
-@dataclass(frozen=True, slots=True)
-class FindEntry:
+class FindEntry(Struct, frozen=True):
     """An entry of `spec.dataFrom` with `find`: all secrets that match."""
 
     index: int
@@ -128,8 +126,7 @@ class FindEntry:
         return f"spec.dataFrom[{self.index}]"
 
 
-@dataclass(frozen=True, slots=True)
-class GeneratorEntry:
+class GeneratorEntry(Struct, frozen=True):
     """An entry of `spec.dataFrom` with a generator: freshly made values."""
 
     index: int

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from controllers.externalsecret.errors import NotOwner, OwnedByAnother
 from controllers.externalsecret.names import (
@@ -56,8 +57,7 @@ KEEPING_POLICIES: Final = frozenset({"Merge", "CreateOrMerge"})
 """Creation policies that leave data keys of others in place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(Struct, frozen=True):
     """What the target inherits from its ExternalSecret."""
 
     namespace: str
@@ -67,8 +67,7 @@ class Owner:
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class TargetPolicy:
+class TargetPolicy(Struct, frozen=True):
     """The parts of `spec.target` that shape the Secret."""
 
     name: str
@@ -76,8 +75,7 @@ class TargetPolicy:
     immutable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Struct, frozen=True):
     """What the Secret is to hold before the rules of ownership are applied.
 
     Attributes:
@@ -102,8 +100,7 @@ class Content:
         return cls(dict(data), dict(owner.labels), annotations)
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(Struct, frozen=True):
     """The desired Secret.
 
     Attributes:

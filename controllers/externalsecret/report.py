@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from controllers.externalsecret.status import Outcome, Reason, next_status, note_versions, ready_changed
 from controllers.externalsecret.target import KeyChanges
@@ -21,8 +22,7 @@ __all__ = ["EXTERNAL_SECRET", "Notices", "Reporter", "StatusForm"]
 EXTERNAL_SECRET: Final = GVK("external-secrets.io", "v1", "ExternalSecret")
 
 
-@dataclass(slots=True)
-class Notices:
+class Notices(Struct):
     """Remarks that are made once per generation of an object, kept while the process runs."""
 
     _said: dict[str, tuple[int, set[str]]] = field(default_factory=dict)
@@ -43,8 +43,7 @@ class Notices:
         self._said.pop(uid, None)
 
 
-@dataclass(slots=True)
-class StatusForm:
+class StatusForm(Struct):
     """Whether the installed definition takes what our status has beyond the original's; found out at the first write."""
 
     extended: bool = True

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 from controllers.failures import Failure, set_failure
 from eso_core.meta import JsonObject, find_condition, format_time, set_condition
@@ -61,8 +62,7 @@ class Message(StrEnum):
     RESOURCE_MISSING = "resource will not be created due to CreationPolicy=Merge"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What a reconcile has to say.
 
     Attributes:

@@ -6,10 +6,12 @@ the back-off of the queue, and one that only a change can heal is tried again at
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
+
+from msgspec import Struct, field, structs
 
 from controllers.externalsecret.decide import (
     conflict_retry_after,
@@ -110,11 +112,10 @@ class Expiries:
         expires = self._at.get(plan.key)
         if expires is None or plan.refresh.expires is not None:
             return plan
-        return replace(plan, refresh=replace(plan.refresh, expires=expires))
+        return dataclasses.replace(plan, refresh=structs.replace(plan.refresh, expires=expires))
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
+class Tools(Struct, frozen=True):
     """What all passes share.
 
     Attributes:
@@ -444,7 +445,7 @@ class Sync:
         if self._left_out and reason is Reason.SYNCED:
             reason, message = Reason.PARTIAL, f"{message}, without optional {', '.join(self._left_out)}"
         await self._report.status(Outcome(reason, message, self._start, refresh.current, binding, refresh.own, expires))
-        done = replace(
+        done = structs.replace(
             refresh, synced=refresh.current, synced_own=refresh.own, refresh_time=self._start, expires=expires
         )
         wait = next_wake(done, self._ctx.clock.now())

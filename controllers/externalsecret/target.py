@@ -7,8 +7,9 @@ all Secrets. They see the same event at different moments, so where they disagre
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from controllers.externalsecret.errors import TargetImmutable
 from controllers.externalsecret.names import (
@@ -37,8 +38,7 @@ OWNER_INDEX: Final = "created-by"
 SECRETS: Final = Partial(SECRET)
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """What is known of a target without asking the server.
 
     Attributes:
@@ -55,8 +55,7 @@ class Target:
         return self.foreign or self.secret is not None
 
 
-@dataclass(frozen=True, slots=True)
-class KeyChanges:
+class KeyChanges(Struct, frozen=True):
     """Names of data keys by what a write does to them."""
 
     added: tuple[str, ...]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from controllers.externalsecret.cron import CronError, CronSchedule, EverySchedule, parse_schedule
 
@@ -15,8 +16,7 @@ _MAX_STEPS = 500
 """Ends of windows tried one after the other before a denial counts as lasting for good."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Struct, frozen=True):
     """One window: open from each firing of `schedule` for `duration` seconds, both ends included."""
 
     schedule: CronSchedule | EverySchedule
@@ -47,8 +47,7 @@ class Window:
         return None if isinstance(self.schedule, EverySchedule) else self.schedule.next(at)
 
 
-@dataclass(frozen=True, slots=True)
-class SyncWindows:
+class SyncWindows(Struct, frozen=True):
     """`spec.syncWindows`. Schedules that cannot be read count as closed; `problems` names them."""
 
     kind: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from controllers.externalsecret.names import FINALIZER as CHILD_FINALIZER
 from controllers.externalsecret.report import EXTERNAL_SECRET
@@ -13,8 +14,7 @@ from eso_core.meta import GVK, JsonObject
 __all__ = ["CLUSTER_EXTERNAL_SECRETS", "CLUSTER_PUSH_SECRETS", "FanOut"]
 
 
-@dataclass(frozen=True, slots=True)
-class FanOut:
+class FanOut(Struct, frozen=True):
     """One kind.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Final, TypeVar
+
+from msgspec import Struct, field
 
 from controllers.fanout.children import changes, new_child, owned_by, parent_key
 from controllers.fanout.kinds import FanOut
@@ -41,8 +42,7 @@ class _Pending(Exception):
     """The copy of before is still going; the event of its end wakes the object."""
 
 
-@dataclass(slots=True)
-class _Outcome:
+class _Outcome(Struct):
     """What became of the namespaces."""
 
     provisioned: list[str] = field(default_factory=list)

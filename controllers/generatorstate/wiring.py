@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from controllers.generating.lookup import GeneratorLookup
 from controllers.generating.making import GeneratorService
@@ -25,8 +26,7 @@ _COMPONENT: Final = "generator-state"
 MakeController = Callable[[str, GVK, Reconcile, str], Controller]
 
 
-@dataclass(frozen=True, slots=True)
-class GeneratorSettings:
+class GeneratorSettings(Struct, frozen=True):
     """What the command line says of generators.
 
     Attributes:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Final, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from controllers.externalsecret.keys import (
     PatternError,
@@ -25,8 +27,7 @@ V = TypeVar("V")
 _ESCAPED: Final = re.compile(r"_U([0-9a-fA-F]{4,5})_")
 
 
-@dataclass(frozen=True, slots=True)
-class StoreFacts:
+class StoreFacts(Struct, frozen=True):
     """What decides whether a reference means a store."""
 
     kind: str
@@ -34,8 +35,7 @@ class StoreFacts:
     labels: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Naming:
+class Naming(Struct, frozen=True):
     """How names are made for one source Secret.
 
     Attributes:

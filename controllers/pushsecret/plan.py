@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from msgspec import Struct
+
 from controllers.externalsecret.decide import DEFAULT_INTERVAL, due_at
 from controllers.externalsecret.keys import RegexpRule, TransformRule
 from controllers.externalsecret.names import own_version, sync_version
@@ -43,8 +45,7 @@ FINALIZER: Final = "pushsecret.externalsecrets.io/finalizer"
 KeyRule = RegexpRule | TransformRule
 
 
-@dataclass(frozen=True, slots=True)
-class StoreChoice:
+class StoreChoice(Struct, frozen=True):
     """One entry of `secretStoreRefs`, or the `storeRef` of a `dataTo`: a name, or a selector that wins over it."""
 
     kind: str
@@ -52,22 +53,19 @@ class StoreChoice:
     selector: LabelSelector | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NamedSource:
+class NamedSource(Struct, frozen=True):
     """`selector.secret.name`."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class SelectedSource:
+class SelectedSource(Struct, frozen=True):
     """`selector.secret.selector`."""
 
     selector: LabelSelector
 
 
-@dataclass(frozen=True, slots=True)
-class GeneratorSource:
+class GeneratorSource(Struct, frozen=True):
     """`selector.generatorRef`, as written."""
 
     ref: JsonObject
@@ -76,8 +74,7 @@ class GeneratorSource:
 Source = NamedSource | SelectedSource | GeneratorSource
 
 
-@dataclass(frozen=True, slots=True)
-class DataEntry:
+class DataEntry(Struct, frozen=True):
     """What goes to one place of a store.
 
     Attributes:
@@ -101,8 +98,7 @@ class DataEntry:
         return f"{self.remote_key}/{self.property}" if self.property else self.remote_key
 
 
-@dataclass(frozen=True, slots=True)
-class DataTo:
+class DataTo(Struct, frozen=True):
     """One entry of `dataTo`."""
 
     index: int
@@ -114,8 +110,7 @@ class DataTo:
     metadata: JsonObject | None
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(Struct, frozen=True):
     """When the object is to be looked at.
 
     Attributes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from controllers.pushsecret.claims import Claims
 from controllers.pushsecret.errors import KeyMissing, PushError, PushFailed, StoreFailed
@@ -49,22 +50,19 @@ class KeyLocks:
                 del self._locks[slot]
 
 
-@dataclass(slots=True)
-class _Shared:
+class _Shared(Struct):
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     users: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """One entry and the Secret that it is filled from."""
 
     entry: DataEntry
     source: SourceSecret
 
 
-@dataclass(slots=True)
-class Pushed:
+class Pushed(Struct):
     """What came of pushing to one store.
 
     Attributes:
@@ -78,8 +76,7 @@ class Pushed:
     error: PushError | None = None
 
 
-@dataclass(slots=True)
-class Cleared:
+class Cleared(Struct):
     """What came of taking back.
 
     Attributes:

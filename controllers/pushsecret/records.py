@@ -7,8 +7,9 @@ kept apart, in `status.retainedPushSecrets`, so that a later change to Delete ca
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from controllers.pushsecret.plan import DataEntry
 from controllers.secretstore.access import StoreRef
@@ -39,8 +40,7 @@ Records = dict[str, dict[str, JsonObject]]
 """Entries by `Kind/name` of the store, then by place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stale:
+class Stale(Struct, frozen=True):
     """A record whose value has to go.
 
     Attributes:

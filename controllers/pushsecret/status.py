@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
+
+from msgspec import Struct
 
 from controllers.failures import Failure, set_failure
 from controllers.pushsecret.records import RETAINED, SYNCED, Records
@@ -41,8 +42,7 @@ class Message(StrEnum):
     SOURCE_DELETED = "source secret deleted; provider secrets cleaned up"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What a pass has to say.
 
     Attributes:

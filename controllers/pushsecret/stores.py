@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from controllers.pushsecret.errors import InvalidField, StoreFailed
 from controllers.pushsecret.expand import StoreFacts, selects
@@ -17,8 +18,7 @@ from providers.interface import Store
 __all__ = ["FoundStore", "PushStores"]
 
 
-@dataclass(frozen=True, slots=True)
-class FoundStore:
+class FoundStore(Struct, frozen=True):
     """A store of the cluster that a PushSecret means.
 
     Attributes:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Coroutine, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from controllers.externalsecret.decide import expiry_due, spread
 from controllers.externalsecret.watches import REFRESH_PRIORITY
@@ -55,8 +57,7 @@ _SHORTEST_WAIT: Final = 0.05
 """Seconds; an interval of a nanosecond must not keep a worker busy."""
 
 
-@dataclass(frozen=True, slots=True)
-class PushTools:
+class PushTools(Struct, frozen=True):
     """What all passes share.
 
     Attributes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from controllers.credentials import SourceWaker
 from controllers.externalsecret.sources import TemplateSources
@@ -49,8 +50,7 @@ COMPONENT = "pushsecret"
 MakeController = Callable[[str, GVK, Reconcile, str], Controller]
 
 
-@dataclass(frozen=True, slots=True)
-class PushSettings:
+class PushSettings(Struct, frozen=True):
     """What the operator's flags say about PushSecrets.
 
     Attributes:

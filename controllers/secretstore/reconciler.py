@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from controllers.metrics import ObjectMetrics
 from controllers.secretstore.defects import describe_defect
@@ -45,8 +46,7 @@ _MAINTENANCE: Final[Mapping[Maintenance, tuple[str, str]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
+class _Verdict(Struct, frozen=True):
     """What a check found out.
 
     Attributes:

@@ -9,8 +9,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from controllers.templating.gotemplate.errors import LimitExceeded
 
@@ -21,8 +22,7 @@ _LOOK_EVERY: Final = 64
 _SMALL: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(Struct, frozen=True):
     """Limits of one render, far above anything sensible.
 
     Attributes:

@@ -9,9 +9,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Final, Literal
+
+from msgspec.structs import replace
 
 from controllers.templating.budget import Budget, Meter, bound
 from controllers.templating.functions.loading import load

@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+import msgspec
+from msgspec import Struct
+
 from controllers import templating
 from controllers.templating.budget import Budget
 from controllers.templating.functions import stable
@@ -73,8 +76,7 @@ class Sources(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class TemplateSettings:
+class TemplateSettings(Struct, frozen=True):
     """What the operator's flags say about templates.
 
     Attributes:
@@ -86,7 +88,7 @@ class TemplateSettings:
     left: str = ""
     right: str = ""
     stable: bool = True
-    budget: Budget = field(default_factory=Budget)
+    budget: Budget = msgspec.field(default_factory=Budget)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import msgspec
 import orjson
+from msgspec import Struct
 
 from eso_core.cache.failures import classify
 from eso_core.cache.reflection import Failure, FailureKind
@@ -27,8 +27,7 @@ _INITIAL_END = "k8s.io/initial-events-end"
 _MAX_SHARED = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Bookmark:
+class Bookmark(Struct, frozen=True):
     """A progress note of the server."""
 
     resource_version: str

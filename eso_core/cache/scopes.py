@@ -13,7 +13,8 @@ Each option is looked up for itself: a namespace that says nothing about fields 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from eso_core.cache.codec import Transform
 from eso_core.meta import GVK
@@ -24,8 +25,7 @@ __all__ = ["OTHERS", "CacheScopes", "KindScopes", "Scope"]
 OTHERS = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """Options of one scope; None leaves an option to a less particular one.
 
     Attributes:
@@ -47,8 +47,7 @@ class Scope:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class KindScopes:
+class KindScopes(Struct, frozen=True):
     """Options of one kind.
 
     Attributes:
@@ -61,8 +60,7 @@ class KindScopes:
     namespaces: Mapping[str, Scope] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class CacheScopes:
+class CacheScopes(Struct, frozen=True):
     """Options of a whole cache.
 
     Attributes:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, overload
 
 import orjson
+from msgspec import Struct
 
 from eso_core.client.connection import FieldValidation
 from eso_core.client.kinds import Binding, Kind, ResourceLike, is_builtin_group, loads
@@ -30,8 +30,7 @@ _SERVER_FIELDS = ("managedFields", "uid", "creationTimestamp", "generation", "se
 _OWNER_LIMIT = 128  # the API server's
 
 
-@dataclass(frozen=True, slots=True)
-class Preconditions:
+class Preconditions(Struct, frozen=True):
     """What must hold for a delete to happen; the server answers 409 otherwise."""
 
     uid: str = ""

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec import Struct
+
 from eso_core.client.credentials import Anonymous, Credentials, FileToken
 from eso_core.client.limiter import RateLimit
 from eso_core.client.tls import Pem
@@ -18,8 +20,7 @@ __all__ = ["ClientConfig", "Impersonation", "in_cluster_config", "load_config"]
 SERVICE_ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
-@dataclass(frozen=True, slots=True)
-class Impersonation:
+class Impersonation(Struct, frozen=True):
     """Act as another user; the real one needs the ``impersonate`` verb."""
 
     user: str

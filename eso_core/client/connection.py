@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
+
+from msgspec import Struct, structs
 
 from eso_core.aio import Clock, SystemClock
 from eso_core.client.agent import user_agent as full_agent
@@ -33,8 +33,7 @@ __all__ = ["Connection", "FieldValidation"]
 FieldValidation = Literal["Strict", "Warn", "Ignore"]
 
 
-@dataclass(frozen=True, slots=True)
-class Defaults:
+class Defaults(Struct, frozen=True):
     """What a client fills into its requests."""
 
     field_manager: str = ""
@@ -140,7 +139,7 @@ class Connection:
     def _variant(self, **changes: Any) -> Self:
         variant = copy(self)
         variant._owner = False
-        variant._defaults = dataclasses.replace(self._defaults, **changes)
+        variant._defaults = structs.replace(self._defaults, **changes)
         return variant
 
     async def _bind(self, kind: Kind) -> Binding[Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from eso_core.client.kinds import loads
 from eso_core.client.request import ApiRequest, Send
@@ -17,8 +18,7 @@ _AGGREGATED = ",".join(
 )
 
 
-@dataclass(slots=True)
-class GroupVersions:
+class GroupVersions(Struct):
     """What is known of one group.
 
     Attributes:
@@ -32,8 +32,7 @@ class GroupVersions:
     stale: set[str] = field(default_factory=set)
 
 
-@dataclass(slots=True)
-class _Document:
+class _Document(Struct):
     etag: str
     aggregated: bool
     groups: dict[str, GroupVersions]

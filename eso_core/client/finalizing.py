@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
+
+from msgspec import Struct
 
 from eso_core.client.kinds import Kind
 from eso_core.client.patch import JsonPatch
@@ -25,8 +26,7 @@ class PatchClient(Protocol):
     async def patch(self, kind: Any, key: ObjectKey, patch: Any, /) -> Any: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Finalizer:
+class Finalizer(Struct, frozen=True):
     """A cleanup with its qualified name (``domain/name``)."""
 
     name: str

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 from urllib.parse import quote
 
 import orjson
+from msgspec import Struct
 
 from eso_core.meta.errors import DecodeError
 from eso_core.meta.gvk import GVK, GVR, JsonObject, ResourceInfo
@@ -46,8 +46,7 @@ _BUILTIN_GROUPS = frozenset({"", "apps", "autoscaling", "batch", "extensions", "
 _CUSTOM_K8S_GROUPS = frozenset({"gateway.networking.k8s.io", "snapshot.storage.k8s.io", "metrics.k8s.io"})
 
 
-@dataclass(slots=True)
-class Binding(Generic[T]):
+class Binding(Struct, Generic[T]):
     """A kind with its URL and its decoder."""
 
     gvk: GVK

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from eso_core.client.kinds import Binding, loads
 from eso_core.meta.errors import DecodeError
@@ -16,8 +17,7 @@ __all__ = ["ObjectList", "RawPage", "decode_list", "decode_page"]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectList(Generic[T]):
+class ObjectList(Struct, Generic[T], frozen=True):
     """One answer to a list.
 
     Attributes:

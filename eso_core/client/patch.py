@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 import orjson
+from msgspec import Struct
 
 from eso_core.meta import mergepatch
 from eso_core.meta.gvk import JsonObject
@@ -14,8 +14,7 @@ from eso_core.meta.gvk import JsonObject
 __all__ = ["ApplyPatch", "JsonPatch", "MergePatch", "Patch", "StrategicMergePatch", "merge_from"]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class MergePatch:
+class MergePatch(Struct, frozen=True):
     """RFC 7386: objects are merged, lists are replaced, ``None`` deletes.
 
     Attributes:
@@ -43,8 +42,7 @@ class MergePatch:
         return f"MergePatch({', '.join(self.body)})"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class JsonPatch:
+class JsonPatch(Struct, frozen=True):
     """RFC 6902: a list of operations, all or nothing."""
 
     content_type: ClassVar[str] = "application/json-patch+json"
@@ -57,8 +55,7 @@ class JsonPatch:
         return f"JsonPatch({', '.join(str(op.get('op')) + ' ' + str(op.get('path')) for op in self.ops)})"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class StrategicMergePatch:
+class StrategicMergePatch(Struct, frozen=True):
     """Kubernetes' merge with list keys; built-in kinds only."""
 
     content_type: ClassVar[str] = "application/strategic-merge-patch+json"
@@ -71,8 +68,7 @@ class StrategicMergePatch:
         return f"StrategicMergePatch({', '.join(self.body)})"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class ApplyPatch:
+class ApplyPatch(Struct, frozen=True):
     """Server-side apply: the whole set of fields that the manager wants to own."""
 
     content_type: ClassVar[str] = "application/apply-patch+yaml"

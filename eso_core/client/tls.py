@@ -9,8 +9,9 @@ import ssl
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from eso_core.aio import Clock
 from eso_core.meta.errors import ConfigError
@@ -20,8 +21,7 @@ __all__ = ["CertificatePair", "Pem", "TlsContexts"]
 _RECHECK_SECONDS = 10.0  # how long a changed file may go unnoticed; one stat per file and period
 
 
-@dataclass(frozen=True, slots=True)
-class Pem:
+class Pem(Struct, frozen=True):
     """PEM text, or the path of a file with it. Its repr shows only where it comes from."""
 
     data: bytes = b""
@@ -44,8 +44,7 @@ class Pem:
         return f"Pem(path={self.path!r})" if self.path else f"Pem({len(self.data)} bytes)"
 
 
-@dataclass(frozen=True, slots=True)
-class CertificatePair:
+class CertificatePair(Struct, frozen=True):
     """A client certificate chain and its key."""
 
     cert: Pem

@@ -21,11 +21,12 @@ import socket
 import ssl
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 import aiohttp
+from msgspec import Struct
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -63,8 +64,7 @@ _LARGE_BODY = 2**20  # aiohttp warns about sending more than this in one piece
 _LOST = (aiohttp.ClientError, TimeoutError, OSError, asyncio.IncompleteReadError)
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(Struct, frozen=True):
     """How often and how fast a request is repeated.
 
     Attributes:

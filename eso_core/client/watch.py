@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import aiohttp
 import msgspec
+from msgspec import Struct
 
 from eso_core.aio import Clock, Timer
 from eso_core.client.failures import translate
@@ -42,8 +42,7 @@ class RawEvent(NamedTuple):
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class WatchEvent(Generic[T]):
+class WatchEvent(Struct, Generic[T], frozen=True):
     """A decoded event.
 
     Attributes:

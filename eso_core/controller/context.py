@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Context", "Environment", "FencingToken", "current_context"]
 
 
-@dataclass(frozen=True, slots=True)
-class FencingToken:
+class FencingToken(Struct, frozen=True):
     """Which leadership a write belongs to, for systems that can refuse those of an earlier one.
 
     Attributes:
@@ -37,8 +37,7 @@ def _no_token() -> FencingToken | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(Struct, frozen=True):
     """What all reconciles of a manager share.
 
     Attributes:
@@ -60,8 +59,7 @@ class Environment:
     tracer: Tracer | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """One reconcile's surroundings.
 
     Attributes:

@@ -9,9 +9,10 @@ ControllerError (EsoCoreError)
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from eso_core.meta import ObjectKey
 from eso_core.meta.errors import EsoCoreError, StaleCache, TerminalError
@@ -33,8 +34,7 @@ class Request(NamedTuple):
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """When to run again.
 
     Attributes:

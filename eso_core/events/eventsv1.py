@@ -7,10 +7,11 @@ written every 30 minutes while it lasts, and once more when it has been quiet fo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
+from msgspec import Struct
+from msgspec.structs import replace
 
 from eso_core.aio import Clock
 from eso_core.events.core import EventType, LruMap
@@ -32,8 +33,7 @@ _NOTE_LIMIT = 1024
 _QUALIFIED_NAME = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 
 
-@dataclass(frozen=True, slots=True)
-class _Identity:
+class _Identity(Struct, frozen=True):
     """What makes two events the same series: everything but the note."""
 
     controller: str

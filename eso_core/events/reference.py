@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from msgspec import Struct
 
 from eso_core.meta import GVK, PartialObject
 
 __all__ = ["EventSubject", "ObjectReference", "ResourceObject", "reference_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectReference:
+class ObjectReference(Struct, frozen=True):
     """The identity of an object; hashable."""
 
     api_version: str

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 import structlog
+from msgspec import Struct
 
 from eso_core.aio import Clock, TaskScope
 from eso_core.cache import Cache
@@ -38,8 +38,7 @@ class HealthState(Protocol):
     def lease_overdue(self) -> float: ...
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(Struct, frozen=True):
     """One check's outcome; `error` is for the log, not for the answer."""
 
     name: str

@@ -18,11 +18,11 @@ import socket
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import structlog
+from msgspec import Struct
 
 from eso_core.aio import Clock, TaskScope
 from eso_core.client import Client
@@ -67,8 +67,7 @@ class LeaseClient(Protocol):
     async def aclose(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Record:
+class _Record(Struct, frozen=True):
     """The parts of a Lease's spec that decide."""
 
     holder: str

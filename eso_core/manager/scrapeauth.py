@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from eso_core.aio import Clock, SingleFlight
 from eso_core.meta import JsonObject
@@ -32,8 +33,7 @@ class Denied(Exception):
         self.text = text
 
 
-@dataclass(frozen=True, slots=True)
-class _User:
+class _User(Struct, frozen=True):
     name: str
     uid: str
     groups: tuple[str, ...]

@@ -32,10 +32,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import msgspec
+from msgspec import Struct
 
 __all__ = [
     "AlreadyExists",
@@ -96,8 +96,7 @@ class ConfigError(EsoCoreError):
     """Kubeconfig, in-cluster settings or options that cannot be used as they are."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Struct, frozen=True):
     """One entry of ``details.causes`` of a Status."""
 
     reason: str

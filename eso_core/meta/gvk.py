@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 __all__ = ["GVK", "GVR", "JsonObject", "ResourceInfo", "gvk_of", "split_api_version"]
 
@@ -75,8 +76,7 @@ class GVR(NamedTuple):
         return f"{self.resource}.{self.version}.{self.group}" if self.group else f"{self.resource}.{self.version}"
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceInfo:
+class ResourceInfo(Struct, frozen=True):
     """How a kind is served."""
 
     gvr: GVR

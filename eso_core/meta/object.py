@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from eso_core.meta.errors import DecodeError
 from eso_core.meta.gvk import GVK, JsonObject
@@ -86,8 +86,7 @@ _envelope = msgspec.json.Decoder(_Envelope)
 _type_meta = msgspec.json.Decoder(_TypeMeta)
 
 
-@dataclass(frozen=True, slots=True)
-class Partial:
+class Partial(Struct, frozen=True):
     """Asks for the metadata of a kind only; ``kind`` is a ``GVK`` or a ``Resource`` class."""
 
     kind: Any
@@ -98,8 +97,7 @@ class Partial:
         return self.kind if isinstance(self.kind, GVK) else self.kind.gvk
 
 
-@dataclass(frozen=True, slots=True)
-class PartialObject:
+class PartialObject(Struct, frozen=True):
     """An object of which only the metadata is known."""
 
     gvk: GVK

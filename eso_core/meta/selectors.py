@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from eso_core.meta.errors import SelectorError
 
@@ -17,8 +18,7 @@ _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-
 _OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(Struct, frozen=True):
     """One condition on one label.
 
     ``operator`` is one of ``in``, ``notin``, ``=``, ``!=``, ``exists``, ``!``, ``>``, ``<``.
@@ -58,8 +58,7 @@ class Requirement:
                 return f"{self.key}{self.operator}{self.values[0]}"
 
 
-@dataclass(frozen=True, slots=True)
-class LabelSelector:
+class LabelSelector(Struct, frozen=True):
     """A conjunction of requirements; an empty one matches everything, ``nothing`` matches nothing."""
 
     requirements: tuple[Requirement, ...] = ()
@@ -116,8 +115,7 @@ class LabelSelector:
         return ",".join(str(r) for r in sorted(self.requirements, key=lambda r: r.key))
 
 
-@dataclass(frozen=True, slots=True)
-class FieldSelector:
+class FieldSelector(Struct, frozen=True):
     """A conjunction of ``path=value`` and ``path!=value``."""
 
     terms: tuple[tuple[str, str, str], ...] = ()
@@ -150,8 +148,7 @@ class FieldSelector:
         return ",".join(f"{path}{operator}{_escape(value)}" for path, operator, value in self.terms)
 
 
-@dataclass(slots=True)
-class _Parser:
+class _Parser(Struct):
     text: str
     tokens: list[str] = field(default_factory=list)
     at: int = 0

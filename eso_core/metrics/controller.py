@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
 from eso_core.metrics.families import Counter, CounterChild, Gauge, GaugeChild, Histogram, HistogramChild
@@ -24,8 +24,7 @@ RECONCILE_BUCKETS = (
 # fmt: on
 
 
-@dataclass(frozen=True, slots=True)
-class ControllerSeries:
+class ControllerSeries(Struct, frozen=True):
     """The series of one controller."""
 
     results: dict[ResultLabel, CounterChild]

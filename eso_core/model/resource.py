@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
 import orjson
+from msgspec import Struct
 from pydantic import Field, ValidationError
 
 from eso_core.meta import GVK, GVR, JsonObject, ObjectKey, ResourceInfo
@@ -19,8 +19,7 @@ from eso_core.model.model import Model
 __all__ = ["PrinterColumn", "Resource", "ResourceDefinition"]
 
 
-@dataclass(frozen=True, slots=True)
-class PrinterColumn:
+class PrinterColumn(Struct, frozen=True):
     """A column of `kubectl get`; `priority` above 0 shows it with `-o wide` only."""
 
     name: str
@@ -39,8 +38,7 @@ class PrinterColumn:
         return made
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceDefinition:
+class ResourceDefinition(Struct, frozen=True):
     """How the API serves a kind in one version."""
 
     group: str

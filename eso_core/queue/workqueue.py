@@ -19,6 +19,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from msgspec import Struct
+
 from eso_core.aio import Clock, Timer
 from eso_core.metrics.queue import QueueMetrics
 from eso_core.queue.limiters import ItemExponential, RateLimiter
@@ -58,8 +60,7 @@ class QueueOptions:
             raise ValueError(f"QueueOptions: raise_after={self.raise_after} must be 0 (off) or more seconds")
 
 
-@dataclass(frozen=True, slots=True)
-class QueueStatistics:
+class QueueStatistics(Struct, frozen=True):
     """Number of keys per state at one instant."""
 
     ready: int

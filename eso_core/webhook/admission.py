@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 import orjson
+from msgspec import Struct
 
 from eso_core.client import Kind
 from eso_core.meta import GVK, GVR, JsonObject
@@ -143,8 +144,7 @@ class Validator(Protocol[T]):
     async def validate_delete(self, request: AdmissionRequest, obj: T, /) -> Sequence[str]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class FieldError:
+class FieldError(Struct, frozen=True):
     """One field that is wrong, worded as the API server words its own.
 
     Attributes:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import orjson
+from msgspec import Struct
 
 from eso_core.meta import JsonObject
 from eso_core.meta.errors import EsoCoreError
@@ -19,8 +19,7 @@ class ConversionError(EsoCoreError):
     """An object cannot be converted: what it says has no place in the other version."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spoke:
+class Spoke(Struct, frozen=True):
     """One version beside the hub, with the two ways."""
 
     to_hub: Convert

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from providers.gjson.result import unquote
 
@@ -28,8 +29,7 @@ MODIFIERS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(Struct, frozen=True):
     """``#(path op value)``; ``every`` for ``#(...)#``."""
 
     path: str
@@ -38,8 +38,7 @@ class Query:
     every: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Component:
+class Component(Struct, frozen=True):
     """The first component of a path.
 
     ``rest`` is what follows after ``.`` and is looked up inside, with backtracking; ``pipe`` is applied to the result.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from providers.gojson import format_double
 
@@ -48,8 +49,7 @@ class Kind(StrEnum):
     ARRAY = "array"
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """A value that exists. ``raw`` is its JSON text as it stands in the document; repr shows only its length."""
 
     kind: Kind

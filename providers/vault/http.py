@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import aiohttp
+from msgspec import Struct
 from yarl import URL
 
 from eso_core.aio import Clock
@@ -36,8 +37,7 @@ class VaultRefused(AccessDenied):
     """HTTP 403: the token is not valid, or its policies do not allow the request."""
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(Struct, frozen=True):
     """How often and after how long a request that may succeed later is sent again."""
 
     retries: int = 2

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from controllers.templating.functions.registry import FunctionError
 from controllers.templating.gotemplate.quoting import RUNE_ERROR, decode_rune, text
@@ -50,8 +51,7 @@ def _plain_name(name: str) -> str:
 _ALIASES: Final = {_plain_name(alias): name for name, more in _CATEGORIES.items() for alias in [name, *more.split()]}
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(Struct, frozen=True):
     """A pattern that is in order.
 
     Attributes:
@@ -82,8 +82,7 @@ def parse(pattern: bytes) -> Parsed:
         raise FunctionError(f"error parsing regexp: {bad.kind}: `{text(bad.part)}`") from None
 
 
-@dataclass(slots=True)
-class _Group:
+class _Group(Struct):
     """What is written so far in an open group.
 
     Attributes:

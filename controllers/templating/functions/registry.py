@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from controllers.templating.gotemplate.errors import FunctionError
 
@@ -22,8 +23,7 @@ __all__ = ["FUNCTIONS", "Function", "FunctionError", "function", "register"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(Struct, frozen=True):
     """One function of the template language.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from controllers.templating.budget import allocate
 from controllers.templating.gotemplate.arguments import ANY, VALUE
@@ -25,8 +26,7 @@ from controllers.templating.gotemplate.values import (
 __all__ = ["BUILTINS", "Builtin"]
 
 
-@dataclass(frozen=True, slots=True)
-class Builtin:
+class Builtin(Struct, frozen=True):
     """As `registry.Function`, with what the engine needs alone.
 
     Attributes:

@@ -14,13 +14,12 @@ Texts are those of Go's text/template, since users search for them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 __all__ = ["ExecError", "FunctionError", "LimitExceeded", "ParseError", "Place", "SignatureError", "TemplateError"]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a template failed, and what about.
 
     Attributes:

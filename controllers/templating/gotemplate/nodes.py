@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from msgspec import Struct
+
 from controllers.templating.gotemplate.quoting import quote, text
 
 __all__ = [
@@ -224,12 +226,12 @@ class TemplateCall(Node):
         return ("{{template " + text(quote(self.name)), *argument, "}}")
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Tree:
+class Tree(Struct, eq=False):
     """One named template."""
 
     name: bytes
     root: Listing
+    __repr__ = object.__repr__
 
     @property
     def empty(self) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from controllers.templating.budget import Meter, bound
 from controllers.templating.gotemplate.errors import ExecError, FunctionError, LimitExceeded, Place
@@ -108,8 +109,7 @@ Staged = Callable[[Run, Value, Value], Value]
 Statement = Callable[[Run, Value], str | None]
 
 
-@dataclass(slots=True, eq=False)
-class Body:
+class Body(Struct, eq=False):
     """One compiled template.
 
     Attributes:
@@ -123,8 +123,7 @@ class Body:
     slots: int = 1
 
 
-@dataclass(slots=True, eq=False)
-class Program:
+class Program(Struct, eq=False):
     """A compiled text.
 
     Attributes:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 __all__ = ["Declared", "Scope"]
 
 
-@dataclass(slots=True, eq=False)
-class Declared:
+class Declared(Struct, eq=False):
     """One declaration.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from controllers.templating.gotemplate.quoting import quote
 
@@ -65,8 +66,7 @@ def _unescape(text: bytes, part: str) -> bytes:
     return bytes(out)
 
 
-@dataclass(frozen=True, slots=True)
-class UserInfo:
+class UserInfo(Struct, frozen=True):
     """Name and password of a URL; the password is None where there is no colon."""
 
     name: bytes
@@ -78,8 +78,7 @@ class UserInfo:
         return name if self.password is None else name + b":" + _escape(self.password, "user")
 
 
-@dataclass(frozen=True, slots=True)
-class Url:
+class Url(Struct, frozen=True):
     """The parts of a URL; path and fragment are decoded, the query is raw."""
 
     scheme: bytes = b""
