@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from eso_core.aio import Clock
-from eso_core.model import Model
 from providers.interface import NoCalls, ProviderCalls, ProviderOptions, Store, StoreContext
 from providers.resolve import KubeReader, Resolver
+
+if TYPE_CHECKING:
+    from generators.spec import GeneratorSpec
 
 __all__ = ["GROUP", "VERSION", "Generated", "Generator", "GeneratorContext", "GeneratorSpec"]
 
@@ -24,8 +26,12 @@ GROUP: Final = "generators.external-secrets.io"
 VERSION: Final = "v1alpha1"
 
 
-class GeneratorSpec(Model):
-    """Base of what stands under `spec` of a generator."""
+def __getattr__(name: str) -> Any:
+    if name == "GeneratorSpec":
+        from generators.spec import GeneratorSpec
+
+        return GeneratorSpec
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,17 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable, Mapping
 from importlib import metadata
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from eso_core.meta import JsonObject
 from generators.errors import InvalidGenerator, UnknownGenerator
-from generators.interface import Generator, GeneratorSpec
+from generators.interface import Generator
 from providers.registry import Plugin
+
+if TYPE_CHECKING:
+    from generators.spec import GeneratorSpec
 
 __all__ = ["BUILT_IN", "ENTRY_POINT_GROUP", "GeneratorRegistry"]
 

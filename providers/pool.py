@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from types import TracebackType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 from msgspec import Struct
@@ -41,7 +41,9 @@ from providers.interface import (
 from providers.registry import Registry
 from providers.resolve import KubeReader, Resolver, Source
 from providers.session import Circuit, SessionClient, SharedReads
-from providers.spec import ProviderSpec
+
+if TYPE_CHECKING:
+    from providers.spec import ProviderSpec
 
 __all__ = ["ClientPool", "PoolOptions", "PoolStatistics", "Session"]
 

@@ -14,13 +14,14 @@ from collections.abc import Iterable, Mapping
 from importlib import metadata
 from typing import TYPE_CHECKING, Protocol
 
-import pydantic
 import structlog
 
 from providers.errors import InvalidSpec, UnknownProvider
 from providers.interface import Provider, Store
 
 if TYPE_CHECKING:
+    from pydantic import ValidationError
+
     from providers.spec import ProviderSpec
 
 __all__ = ["BUILT_IN", "ENTRY_POINT_GROUP", "Plugin", "Registry"]
@@ -128,9 +129,11 @@ class Registry:
         """
         name, raw = backend_of(store)
         provider = self.get(name, store=store.name)
+        from pydantic import ValidationError  # a fifth of a start; the provider has loaded it
+
         try:
             return provider, provider.spec.model_validate(raw)
-        except pydantic.ValidationError as exc:
+        except ValidationError as exc:
             raise InvalidSpec(f"store error for {store.name}: {_describe(name, exc)}") from None
 
 
@@ -151,7 +154,7 @@ def backend_of(store: Store) -> tuple[str, object]:
     return keys[0], given[keys[0]]
 
 
-def _describe(name: str, exc: pydantic.ValidationError) -> str:
+def _describe(name: str, exc: ValidationError) -> str:
     """Field paths and reasons, without the offending input: it may be a credential in the wrong place."""
     parts = []
     for error in exc.errors(include_url=False, include_context=False, include_input=False):

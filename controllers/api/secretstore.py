@@ -76,6 +76,7 @@ class SecretStoreStatus(Model):
 
     conditions: list[Condition] | None = Field(None, description="Ready: whether the store can be used.")
     capabilities: str | None = Field(None, description="ReadOnly, WriteOnly or ReadWrite.")
+    observed_generation: int | None = Field(None, description="The metadata.generation that this status is about.")
 
 
 _COLUMNS = (

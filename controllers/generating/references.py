@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from eso_core.meta import GVK, JsonObject, ObjectKey
 from eso_core.meta.errors import EsoCoreError, Forbidden, NoKindMatch, NotFound
 from generators.errors import GeneratorFailed, InvalidGenerator, UnknownGenerator
-from generators.interface import GROUP, VERSION, Generator, GeneratorSpec
+from generators.interface import GROUP, VERSION, Generator
 from generators.registry import GeneratorRegistry
 from providers.errors import ErrorKind
+
+if TYPE_CHECKING:
+    from generators.spec import GeneratorSpec
 
 __all__ = ["CLUSTER_GENERATOR", "GeneratorRef", "Lookup", "Resolved", "Source", "resolve", "source_of"]
 

@@ -1,13 +1,15 @@
 """Keeps the Ready condition of stores: opens the backend, asks it whether it works, and says so.
 
 One reconciler per kind. A store is checked when its spec changes, when a Secret that its client was opened with changes,
-and at its own interval; not when its status changes.
+and at its own interval; not when its status changes. What was found valid before this process started is checked at some
+moment of its first interval, so that a restart is not a rush on all backends.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import random
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -30,6 +32,8 @@ from providers.registry import backend_of
 __all__ = ["FINALIZER", "IGNORE_MAINTENANCE", "StoreReconciler"]
 
 IGNORE_MAINTENANCE: Final = "external-secrets.io/ignore-maintenance-checks"
+
+_GENERATION: Final = "observedGeneration"
 
 _MESSAGE_LIMIT: Final = 1024
 """Characters of a condition's message; the event has the rest."""
@@ -87,6 +91,7 @@ class StoreReconciler:
         controller_class: Stores with another `spec.controller` are left alone.
         interval: Seconds between checks of a store that names no interval of its own.
         holds: Says which stores PushSecrets still need; None where there are no PushSecrets.
+        draw: Uniform in [0, 1), for the first check of a store that was valid already.
     """
 
     def __init__(
@@ -99,6 +104,7 @@ class StoreReconciler:
         controller_class: str,
         interval: float,
         holds: StoreHolds | None = None,
+        draw: Callable[[], float] = random.random,
     ) -> None:
         self._kind = kind
         self._pool = pool
@@ -107,6 +113,10 @@ class StoreReconciler:
         self._class = controller_class
         self._interval = interval
         self._holds = holds
+        self._draw = draw
+        # Stores by name, with the uid, that this process has looked at.
+        self._seen: dict[ObjectKey, str] = {}
+        self._prunes = False
         # The last failure of each store by uid: a condition has a short text, so a new cause shows in the event alone.
         self._failures: dict[ObjectKey, str] = {}
 
@@ -120,6 +130,7 @@ class StoreReconciler:
             self._pool.store_gone(StoreKey(self._kind.kind, key.namespace, key.name))
             self._metrics.gone(key)
             self._failures.pop(key, None)
+            self._seen.pop(key, None)
             return None
         if (obj.get("spec") or {}).get("controller", "") not in ("", self._class):
             return None
@@ -165,6 +176,12 @@ class StoreReconciler:
         except InvalidInterval as error:
             await self._report(ctx, key, obj, _Verdict(False, "InvalidProviderConfig", str(error), str(error), error))
             return None  # only an edit helps, and that is an event
+        uid = obj["metadata"]["uid"]
+        first = self._seen.get(key) != uid
+        self._seen[key] = uid
+        if first and _is_proven(obj):
+            self._metrics.set_condition(key, "Ready", "True")
+            return Result(requeue_after=interval * (0.1 + 0.9 * self._draw()))
         verdict = await self._validate(Store.from_object({**obj, "kind": self._kind.kind}))
         if not await self._report(ctx, key, obj, verdict):
             return None
@@ -209,13 +226,17 @@ class StoreReconciler:
         )
         if verdict.capabilities:
             after["capabilities"] = verdict.capabilities
+        if not self._prunes:
+            after[_GENERATION] = obj["metadata"].get("generation") or 0
         self._metrics.set_condition(key, "Ready", "True" if verdict.ready else "False")
         if after != before:
             patch = MergePatch({"metadata": {"uid": obj["metadata"]["uid"]}, "status": after})
             try:
-                await ctx.client.patch(self._kind, key, patch, subresource="status")
+                stored = await ctx.client.patch(self._kind, key, patch, subresource="status")
             except (NotFound, Conflict):
                 return False  # deleted or replaced while it was checked; the successor has an event of its own
+            # The original's definitions do not have the field: writing it again and again would change nothing.
+            self._prunes = _GENERATION not in (stored.get("status") or {})
         self._tell(ctx, key, obj, verdict, changed)
         return True
 
@@ -235,3 +256,13 @@ class StoreReconciler:
             maintenance = self._pool.registry.get(backend_of(store)[0], store=store.name).maintenance
             if maintenance in _MAINTENANCE:
                 self._recorder.event(obj, "Warning", *_MAINTENANCE[maintenance])
+
+
+def _is_proven(store: JsonObject) -> bool:
+    """Whether its status says that it was valid as it is now."""
+    status = store.get("status") or {}
+    valid = any(
+        condition.get("type") == "Ready" and condition.get("status") == "True" and condition.get("reason") == "Valid"
+        for condition in status.get("conditions") or ()
+    )
+    return valid and bool(status.get("capabilities")) and status.get(_GENERATION) == store["metadata"].get("generation")

@@ -10,10 +10,10 @@ import orjson
 
 from controllers.operator import Operator
 from eso_core.aio import TaskScope
-from eso_core.client import config_from_kubeconfig
+from eso_core.client import MergePatch, config_from_kubeconfig
 from eso_core.meta import GVK, ObjectKey
 from providers.registry import Registry
-from tests.integration.operator.harness import ES, SS, Cluster, JsonObject, running
+from tests.integration.operator.harness import CSS, ES, SS, Cluster, JsonObject, running
 
 GOLDEN = Path(__file__).parents[2] / "unit" / "api" / "golden"
 GENERATORS = "generators.external-secrets.io"
@@ -113,6 +113,16 @@ async def test_all_kinds_work_and_what_is_pruned_costs_only_itself() -> None:
             # Found out once for each kind whose definition refuses or drops what ours knows.
             invalid = [exchange.uri for exchange in cluster.server.requests() if exchange.code == 422]
             assert len(invalid) <= 2, invalid
+            store = await cluster.get(CSS, "fake")
+            assert store is not None
+            assert "observedGeneration" not in store["status"]
+            before = _status_writes(cluster)
+            for note in ("1", "2"):
+                await cluster.client.patch(
+                    CSS, ObjectKey("", "fake"), MergePatch({"metadata": {"annotations": {"note": note}}})
+                )
+                await cluster.quiet()
+            assert _status_writes(cluster) == before, "what the definition drops is not written again and again"
             stop.set()
 
 
@@ -172,3 +182,7 @@ async def _everything(cluster: Cluster) -> None:
 
     await cluster.eventually(gone)
     await cluster.quiet()
+
+
+def _status_writes(cluster: Cluster) -> int:
+    return sum(1 for exchange in cluster.server.requests() if "/clustersecretstores/fake/status" in exchange.uri)

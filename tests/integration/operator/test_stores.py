@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from controllers.operator import OperatorOptions
+from eso_core.client import MergePatch
+from eso_core.meta import ObjectKey
 from eso_core.meta.wellknown import NAMESPACE, SECRET
 from eso_core.metrics import render
 from providers.errors import Unavailable
@@ -13,7 +15,7 @@ from providers.fake.spec import FakeSpec
 from providers.interface import RemoteRef, SecretsClient, StoreContext, Validation
 from providers.registry import Registry
 from providers.spec import ProviderSpec
-from tests.integration.operator.harness import CSS, ES, SS, Cluster, Probe, running
+from tests.integration.operator.harness import CSS, ES, SS, Cluster, Probe, operating, running
 
 DATA = [{"secretKey": "a", "remoteRef": {"key": "k"}}]
 
@@ -237,3 +239,60 @@ async def test_metric_series_live_as_long_as_their_objects() -> None:
             return not [line for line in lines if 'name="app"' in line or 'name="fake"' in line]
 
         await cluster.eventually(gone)
+
+
+async def _checked(cluster: Cluster, times: int) -> None:
+    async def check() -> None:
+        assert len(cluster.probe.validations) >= times
+
+    await cluster.eventually(check)
+
+
+async def _has_checked(cluster: Cluster, store: str) -> None:
+    async def check() -> None:
+        assert store in cluster.probe.validations
+
+    await cluster.eventually(check)
+
+
+async def test_a_restart_asks_no_backend_whether_what_was_valid_still_is() -> None:
+    """The first check is at some moment of the interval; an edit of the store, or its interval, brings it as ever."""
+    async with running(start=False) as cluster:
+        async with operating(cluster):
+            await cluster.fake({"k": "1"})
+            await cluster.fake({"k": "1"}, name="often", refreshInterval=1)
+            await _checked(cluster, 2)
+            await cluster.quiet()
+        store = await cluster.get(CSS, "fake")
+        assert store is not None
+        assert store["status"]["observedGeneration"] == store["metadata"]["generation"] == 1
+        cluster.probe.validations.clear()
+        async with operating(cluster) as operator:
+            await _checked(cluster, 2)
+            assert set(cluster.probe.validations) == {"often"}
+            labels = {"condition": "Ready", "name": "fake", "namespace": "", "status": "True"}
+            gauge = operator.manager.registry.get_sample_value("clustersecretstore_status_condition", labels)
+            assert gauge == 1.0
+            await cluster.set_fake({"k": "2"})
+            await _has_checked(cluster, "fake")
+
+
+async def test_a_store_that_changed_while_no_operator_ran_is_checked_at_its_start() -> None:
+    """Its status is about another generation; so is one that an operator without the field left."""
+    async with running(start=False) as cluster:
+        async with operating(cluster):
+            await cluster.fake({"k": "1"})
+            await cluster.fake({"k": "1"}, name="plain")
+            await _checked(cluster, 2)
+            await cluster.quiet()
+        await cluster.set_fake({"k": "2"})
+        status = {"status": {"observedGeneration": None}}
+        await cluster.client.patch(CSS, ObjectKey("", "plain"), MergePatch(status), subresource="status")
+        cluster.probe.validations.clear()
+        async with operating(cluster):
+            await _has_checked(cluster, "fake")
+            await _has_checked(cluster, "plain")
+            await cluster.quiet()
+        store = await cluster.get(CSS, "fake")
+        assert store is not None
+        assert store["status"]["observedGeneration"] == store["metadata"]["generation"] == 2

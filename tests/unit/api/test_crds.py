@@ -69,6 +69,9 @@ def expected(plural: str) -> JsonObject:
         status["syncedOwnVersion"] = {"type": "string"}
         status["conditions"]["items"]["properties"]["type"]["enum"] += ["Stalled", "Reconciling"]
         v1["selectableFields"] = [f for f in v1["selectableFields"] if f["jsonPath"] != ".spec.refreshInterval"]
+    if plural in ("secretstores", "clustersecretstores"):
+        for version in (v1, v1beta1):
+            version["schema"]["properties"]["status"]["properties"]["observedGeneration"] = {"type": "integer"}
     for version in (v1, v1beta1):
         version["schema"] = {"openAPIV3Schema": version["schema"]}
     return golden
