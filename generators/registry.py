@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Mapping
-from importlib import metadata
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -46,16 +46,27 @@ class GeneratorRegistry:
     """
 
     def __init__(self, plugins: Iterable[Plugin] | None = None) -> None:
-        self._plugins: dict[str, Plugin] = {}
+        self._given = plugins
         self._loaded: dict[str, Generator] = {}
         self._broken: dict[str, str] = {}
-        for plugin in metadata.entry_points(group=ENTRY_POINT_GROUP) if plugins is None else plugins:
+
+    @cached_property
+    def _plugins(self) -> dict[str, Plugin]:
+        """Looking through the installed packages waits until it matters."""
+        given = self._given
+        if given is None:
+            from importlib import metadata
+
+            given = metadata.entry_points(group=ENTRY_POINT_GROUP)
+        found: dict[str, Plugin] = {}
+        for plugin in given:
             if plugin.name in BUILT_IN:
                 log.warning(
                     "generator plug-in ignored: its name is that of a built-in generator", generator=plugin.name
                 )
                 continue
-            self._plugins[plugin.name] = plugin
+            found[plugin.name] = plugin
+        return found
 
     @property
     def kinds(self) -> list[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Mapping
-from importlib import metadata
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -68,16 +68,25 @@ class Registry:
     """
 
     def __init__(self, plugins: Iterable[Plugin] | None = None) -> None:
-        self._known: dict[str, Plugin] = {}
+        self._plugins = plugins
         self._loaded: dict[str, Provider] = {}
         self._broken: dict[str, str] = {}
-        for plugin in metadata.entry_points(group=ENTRY_POINT_GROUP) if plugins is None else plugins:
-            self._known[plugin.name] = plugin
+
+    @cached_property
+    def _known(self) -> dict[str, Plugin]:
+        """All that is not registered as an object; looking through the installed packages waits until it matters."""
+        plugins = self._plugins
+        if plugins is None:
+            from importlib import metadata
+
+            plugins = metadata.entry_points(group=ENTRY_POINT_GROUP)
+        known: dict[str, Plugin] = {plugin.name: plugin for plugin in plugins}
         for name, target in BUILT_IN.items():
-            if name in self._known:
+            if name in known:
                 # Replacing a built-in from outside would be a way to have every store's credentials.
                 log.warning("provider plug-in ignored: its name is that of a built-in provider", provider=name)
-            self._known[name] = _BuiltIn(name, target)
+            known[name] = _BuiltIn(name, target)
+        return known
 
     @property
     def names(self) -> list[str]:

@@ -494,7 +494,6 @@ class Manager:
         gc.disable()
         try:
             yield
-            gc.collect(1)
             gc.freeze()
             # Requests make many short-lived objects and hardly any cycles: at the default of 700 the collector takes a
             # fifteenth of the CPU under load.
