@@ -70,6 +70,8 @@ class Operator:
         namespaces: to watch; all by default.
         metrics_addr: `host:port` of `/metrics`; "0" means none.
         health_addr: `host:port` of `/healthz` and `/readyz`; "0" means none.
+        cache_sync_timeout: seconds for the caches to fill before the start fails; a controller's own option of this name comes
+            first.
 
     Raises:
         TypeError: `leader_election` or `namespaces` is a string, or an address is none.
@@ -85,6 +87,7 @@ class Operator:
         namespaces: Sequence[str] = (),
         metrics_addr: str = ":8080",
         health_addr: str = ":8081",
+        cache_sync_timeout: float = 120.0,
     ) -> None:
         if isinstance(namespaces, str):
             raise TypeError(f"Operator: namespaces={namespaces!r} is one string: give a list, [{namespaces!r}]")
@@ -108,6 +111,7 @@ class Operator:
             namespaces=tuple(namespaces),
             metrics_addr=metrics_addr,
             health_addr=health_addr,
+            cache_sync_timeout=cache_sync_timeout,
         )
         self._steps: list[Callable[[Manager], object]] = []
 

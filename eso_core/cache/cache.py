@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, TypeAlias, TypeVar, overload
@@ -230,16 +231,28 @@ class Cache:
     async def wait_for_sync(self, timeout: float | None = SYNC_TIMEOUT) -> None:
         """Waits until every informer that is required holds a complete state.
 
+        Args:
+            timeout: seconds for informers without a limit of their own.
+
         Raises:
-            SyncTimeout: not within `timeout` seconds; the text names each informer and its last error.
+            SyncTimeout: one did not in its time; the text names each informer, its last error and what to do.
         """
-        try:
-            async with self._clock.timeout(timeout):
-                for informer in self.informers():
-                    if informer.required:
-                        await informer.wait_synced()
-        except TimeoutError:
-            raise SyncTimeout(self.describe_unsynced(f"within {timeout:g} s")) from None
+        started = self._clock.monotonic()
+        waited = [
+            (informer, timeout if informer.sync_timeout is None else informer.sync_timeout)
+            for informer in self.informers()
+            if informer.required
+        ]
+        # The nearest limit first: the one that is waited for is always the next that can run out.
+        for informer, limit in sorted(waited, key=lambda pair: math.inf if pair[1] is None else pair[1]):
+            if informer.synced:
+                continue
+            try:
+                left = None if limit is None else max(0.0, started + limit - self._clock.monotonic())
+                async with self._clock.timeout(left):
+                    await informer.wait_synced()
+            except TimeoutError:
+                raise SyncTimeout(self.describe_unsynced(f"within {limit:g} s")) from None
 
     def describe_unsynced(self, when: str = "yet") -> str:
         """Which informers are not synced, and why, for people."""
@@ -247,12 +260,7 @@ class Cache:
         for informer in self.informers():
             if informer.synced:
                 continue
-            failures = informer.last_failures
-            reasons = [f"in {ns}: {text}" if ns else text for ns, text in failures.items()] or ["no answer so far"]
-            text = f"{informer.spec.name}: {'; '.join(reasons)}"
-            if any("orbidden" in reason for reason in reasons):
-                text += f"\nthe service account needs this rule:\n{informer.rbac_rule()}"
-            lines.append(text)
+            lines.append(f"{informer.spec.name}: {informer.trouble() or 'no answer so far'}")
         return f"waiting for caches: not synced {when}: " + ("\n".join(lines) or "all are synced")
 
     # -- reading -------------------------------------------------------------------------------------------------

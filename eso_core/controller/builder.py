@@ -33,6 +33,8 @@ class ControllerHost(Protocol):
     def recorder(self, component: str) -> Recorder: ...
     def claim_name(self, name: str) -> None: ...
     def concurrency_of(self, kind: str) -> int | None: ...
+    @property
+    def cache_sync_timeout(self) -> float: ...
     def add_controller(self, controller: Controller) -> None: ...
 
 
@@ -150,6 +152,9 @@ class ControllerBuilder:
             of_kind = self._host.concurrency_of(f"{gvk.kind}.{gvk.group}" if gvk.group else gvk.kind)
             if of_kind is not None:
                 self._options = replace(self._options, max_concurrent=of_kind)
+        given = self._options.cache_sync_timeout
+        if given is None:
+            self._options = replace(self._options, cache_sync_timeout=self._host.cache_sync_timeout)
         recorder = self._recorder or self._host.recorder(self._name)
         controller = Controller(
             self._name,
@@ -163,8 +168,10 @@ class ControllerBuilder:
             controller.add_source(source)
             if isinstance(source, KindSource):
                 source.skip_echoes = self._options.skip_own_echoes
-            if self._options.wait_for_crd and isinstance(source, KindSource) and not source.informer.shared:
-                source.informer.required = False
+                if self._options.wait_for_crd and not source.informer.shared:
+                    source.informer.required = False
+                elif given is not None and not self._options.wait_for_crd:
+                    source.informer.limit_sync(given)
         self._built = controller
         self._host.add_controller(controller)
         return controller

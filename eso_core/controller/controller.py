@@ -25,6 +25,7 @@ from structlog.contextvars import bind_contextvars
 
 from eso_core.aio import TaskScope, Timer
 from eso_core.cache import Cache, CachedObject
+from eso_core.cache.cache import SYNC_TIMEOUT
 from eso_core.cache.spec import resource_name
 from eso_core.controller.context import Context, Environment, current_context
 from eso_core.controller.event import Event, EventKind
@@ -215,7 +216,7 @@ class Controller:
         for source in self._sources:
             source.start(self, scope)
         self._sources_started = True
-        limit = None if self.options.wait_for_crd else self.options.cache_sync_timeout
+        limit = None if self.options.wait_for_crd else self.options.cache_sync_timeout or SYNC_TIMEOUT
         for source in list(self._sources):
             try:
                 async with self.clock.timeout(limit):

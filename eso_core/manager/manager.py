@@ -181,6 +181,11 @@ class Manager:
         """What the options say of controllers of this kind (`Kind.group`)."""
         return self.options.group_kind_concurrency.get(kind)
 
+    @property
+    def cache_sync_timeout(self) -> float:
+        """Seconds that kinds get to fill their cache where their controller does not say."""
+        return self.options.cache_sync_timeout
+
     def claim_name(self, name: str) -> None:
         """Reserves a controller's name.
 

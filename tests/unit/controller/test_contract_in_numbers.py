@@ -11,6 +11,7 @@ from eso_core.aio import TaskScope
 from eso_core.controller import Context, ControllerOptions, Func, Request, Result
 from eso_core.controller.event import Event, EventKind
 from eso_core.controller.handlers import enqueue_mapped
+from eso_core.manager import ManagerOptions
 from eso_core.queue import LOW_PRIORITY
 from eso_core.testing.clock import FakeClock
 
@@ -20,7 +21,8 @@ KEY = Request("ns", "a")
 def test_a_controller_that_says_nothing_is_as_the_original_library_has_it() -> None:
     """K-01, K-30, K-32, K-36, K-38: 120 s to sync, one reconcile at a time, no limit, loops from 60 runs, leaders only."""
     options = ControllerOptions()
-    assert options.cache_sync_timeout == 120.0
+    assert options.cache_sync_timeout is None
+    assert ManagerOptions().cache_sync_timeout == 120.0
     assert options.max_concurrent == 1
     assert options.reconcile_timeout is None
     assert options.recover_panic
