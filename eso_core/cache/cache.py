@@ -25,6 +25,7 @@ from eso_core.cache.store import CachedObject, IndexFunction, JsonObject
 from eso_core.cache.writes import WriteTracker, facts_of
 from eso_core.meta import GVK, LabelSelector, ObjectKey, Partial, PartialObject
 from eso_core.meta.errors import NotCached, NotFound, NotIndexed, SyncTimeout
+from eso_core.meta.keys import object_key
 from eso_core.metrics import CacheMetrics, RuntimeMetrics
 
 __all__ = ["Cache", "LiveReader"]
@@ -282,19 +283,26 @@ class Cache:
         Raises:
             NotFound: the object does not exist (or is not selected by the informer).
             NotCached: no informer holds the kind or the namespace.
+            TypeError: the key is a text, or no pair.
         """
         informer = self.informer(kind, view)
-        if key[0] and is_namespaced(informer.spec.kind) is False:
-            key = ("", key[1])
-        if not informer.synced:
-            await informer.wait_synced()
-        if self.writes.active and not stale_ok:
-            live = await self._own_writes_seen(informer, kind, ObjectKey(*key))
-            if live is not None:
-                return live
-        entry = informer.lookup(key)
-        if entry is None or (not entry.body and not informer.spec.partial):
-            raise _not_found(informer, key)
+        asked = key
+        try:
+            if key[0] and is_namespaced(informer.spec.kind) is False:
+                key = ("", key[1])
+            if not informer.synced:
+                await informer.wait_synced()
+            if self.writes.active and not stale_ok:
+                live = await self._own_writes_seen(informer, kind, ObjectKey(*key))
+                if live is not None:
+                    return live
+            entry = informer.lookup(key)
+            if entry is None or (not entry.body and not informer.spec.partial):
+                raise _not_found(informer, key)
+        except (NotFound, NotCached, IndexError, TypeError):
+            # No text is in a store, so it is enough to look at the key when there was nothing.
+            object_key(informer.spec.gvk.kind, asked)
+            raise
         return _read(kind, entry)
 
     async def get_frozen(
@@ -303,21 +311,25 @@ class Cache:
         """One object that all readers share; changing it raises TypeError. For objects that are read over and over.
 
         Raises:
-            NotFound, NotCached: as `get`.
+            NotFound, NotCached, TypeError: as `get`.
         """
         informer = self.informer(kind, view)
         if not informer.synced or (self.writes.active and not stale_ok):
             # The rare case pays for a decoded object that it throws away.
             await self.get(kind, key, view=view, stale_ok=stale_ok)
-        if key[0] and is_namespaced(informer.spec.kind) is False:
-            key = ("", key[1])
-        if self.writes.active and not stale_ok and self.writes.unobserved(informer, ObjectKey(*key)):
-            await self.get(
-                kind, key, view=view
-            )  # the first one asked the server; this one waits until the cache knows it
-        entry = informer.lookup(key)
-        if entry is None or not entry.body:
-            raise _not_found(informer, key)
+        asked = key
+        try:
+            if key[0] and is_namespaced(informer.spec.kind) is False:
+                key = ("", key[1])
+            if self.writes.active and not stale_ok and self.writes.unobserved(informer, ObjectKey(*key)):
+                # The first one asked the server; this one waits until the cache knows it.
+                await self.get(kind, key, view=view)
+            entry = informer.lookup(key)
+            if entry is None or not entry.body:
+                raise _not_found(informer, key)
+        except (NotFound, NotCached, IndexError, TypeError):
+            object_key(informer.spec.gvk.kind, asked)
+            raise
         return self._frozen.of(entry)
 
     @overload
@@ -415,12 +427,25 @@ class Cache:
         """The stored entry, shared and read-only, without waiting for anything; None when there is none.
 
         The cheapest read: metadata without decoding the body.
+
+        Raises:
+            NotCached: no informer holds the kind or the namespace.
+            TypeError: the key is a text, or no pair.
         """
-        return self.informer(kind, view).lookup(key)
+        informer = self.informer(kind, view)
+        try:
+            entry = informer.lookup(key)
+        except (NotCached, IndexError, TypeError):
+            object_key(informer.spec.gvk.kind, key)
+            raise
+        if entry is None:
+            object_key(informer.spec.gvk.kind, key)
+        return entry
 
     def stale(self, kind: Kind, key: tuple[str, str], *, view: str = "") -> bool:
         """Whether the cache lacks an own write on this object: reason to raise `StaleCache` instead of waiting."""
-        return self.writes.active and self.writes.unobserved(self.informer(kind, view), ObjectKey(*key))
+        informer = self.informer(kind, view)
+        return self.writes.active and self.writes.unobserved(informer, object_key(informer.spec.gvk.kind, key))
 
     # -- inside --------------------------------------------------------------------------------------------------
 

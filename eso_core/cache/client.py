@@ -12,6 +12,7 @@ from eso_core.cache.writes import PendingWrite, facts_of
 from eso_core.client import Client, MergePatch, Subresource
 from eso_core.meta import GVK, ObjectKey, Partial, gvk_of, mergepatch
 from eso_core.meta.errors import ApiError, TransportError
+from eso_core.meta.keys import object_key
 
 __all__ = ["CachedClient"]
 
@@ -68,7 +69,8 @@ class CachedClient:
 
     async def patch(self, kind: Kind, key: tuple[str, str], patch: Any, **options: Any) -> Any:
         """Patches an object or a subresource."""
-        gvk, own = gvk_of_kind(kind), ObjectKey(*key)
+        gvk = gvk_of_kind(kind)
+        own = object_key(gvk.kind, key)
         based_on = _version_of(patch.body) if isinstance(patch, MergePatch) else ""
         return await self._write(gvk, own, options, self._verbs.patch(kind, own, patch, **options), based_on=based_on)
 
@@ -81,8 +83,9 @@ class CachedClient:
         wanted = (
             status if isinstance(status, Mapping) else status.model_dump(mode="json", by_alias=True, exclude_unset=True)
         )
-        writes = self.cache.writes
-        unsure = writes.active and writes.must_read_live(gvk_of_kind(kind), ObjectKey(*key))
+        gvk, writes = gvk_of_kind(kind), self.cache.writes
+        key = object_key(gvk.kind, key)
+        unsure = writes.active and writes.must_read_live(gvk, key)
         if self.cache.find(kind) is not None and not unsure and not self.cache.stale(kind, key):
             entry = self.cache.peek(kind, key)
             status = (entry.decode().get("status") or {}) if entry is not None else None
@@ -102,7 +105,8 @@ class CachedClient:
 
     async def delete(self, kind: Kind, key: tuple[str, str], **options: Any) -> Any:
         """Deletes an object."""
-        gvk, own = gvk_of_kind(kind), ObjectKey(*key)
+        gvk = gvk_of_kind(kind)
+        own = object_key(gvk.kind, key)
         return await self._write(gvk, own, options, self._verbs.delete(kind, own, **options), deleting=True)
 
     async def delete_all_of(self, kind: Kind, namespace: str | None = None, **options: Any) -> None:

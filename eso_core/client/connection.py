@@ -19,7 +19,7 @@ from eso_core.client.request import ApiRequest, ApiResponse, Interceptor, Send
 from eso_core.client.server_warnings import WarningHandler
 from eso_core.client.transport import RetryPolicy, Transport
 from eso_core.meta.gvk import GVK, ResourceInfo
-from eso_core.meta.keys import ObjectKey
+from eso_core.meta.keys import ObjectKey, object_key
 from eso_core.meta.object import Partial
 
 if TYPE_CHECKING:
@@ -156,6 +156,7 @@ class Connection:
         own = self._defaults.namespace
         if not own or not binding.info.namespaced:
             return key
+        key = object_key(binding.gvk.kind, key)
         if not key.namespace:
             return ObjectKey(own, key.name)
         if key.namespace != own:
