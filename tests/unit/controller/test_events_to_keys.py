@@ -298,6 +298,8 @@ async def test_a_channel_feeds_from_any_iterator(kit: Any, clock: FakeClock) -> 
 class Host:
     """A manager as the builder sees one."""
 
+    cache_sync_timeout = 120.0
+
     def __init__(self, kit: Any) -> None:
         self.cache = kit.cache
         self.metrics = kit.metrics

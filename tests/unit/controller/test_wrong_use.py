@@ -6,6 +6,7 @@ import math
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -189,10 +190,35 @@ async def test_a_function_that_returns_a_coroutine_is_told_to_be_async() -> None
         raise next(entry["exc_info"] for entry in logs if entry["event"] == "Reconciler error")
 
 
-def test_a_time_that_is_not_a_number_is_refused() -> None:
-    """It would never come, and nobody would hear of it."""
-    with pytest.raises(ValueError, match=r"Result\.after: seconds=nan, .* is no time"):
-        Result.after(math.nan)
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf, -1, -0.001])
+def test_a_time_that_never_comes_is_refused(wrong: float) -> None:
+    """Nobody would hear of it: the key would just not run again."""
+    with pytest.raises(ValueError, match=r"Result\.after: seconds=.* is no time to wait: .* max\(1, seconds\)"):
+        Result.after(wrong)
+    with pytest.raises(ValueError, match=r"Result: requeue_after=.* is no time to wait: give 0 \(no run\) or more"):
+        Result(requeue_after=wrong)
+
+
+@pytest.mark.parametrize("wrong", ["5m", True, timedelta(minutes=5)])
+def test_a_time_that_is_no_number_is_refused(wrong: Any) -> None:
+    """At once, with what takes other forms."""
+    with pytest.raises(TypeError, match=r"not seconds: Result\.after\(\.\.\.\) takes minutes, hours and timedeltas"):
+        Result(requeue_after=wrong)
+
+
+async def test_a_time_in_the_past_is_a_failure_of_that_run_and_tried_again() -> None:
+    """The back-off runs it again, and the log says what to write."""
+    operator, runs = Operator("sites"), 0
+
+    @operator.controller(CONFIG_MAP)
+    async def reconcile(ctx: Context, request: Request) -> Result:
+        nonlocal runs
+        runs += request.name == "a"
+        return Result.after(-5)
+
+    _, logs = await run(operator, CONFIG)
+    assert runs > 1
+    assert any("is no time to wait" in str(entry.get("exc_info")) for entry in logs)
 
 
 async def test_a_handler_of_an_index_that_is_not_there_names_the_index() -> None:
