@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 import structlog
 
 from eso_core.aio import Clock
-from eso_core.cache import Kind, gvk_of_kind
+from eso_core.cache import IndexFunction, Kind, gvk_of_kind
 from eso_core.client import Client, ClientConfig, load_config
 from eso_core.controller import (
     Context,
@@ -40,6 +40,7 @@ from eso_core.controller import (
     TerminalError,
     predicates,
 )
+from eso_core.controller.builder import check_indexes
 from eso_core.log import configure_logging
 from eso_core.manager import LeaderElectionOptions, Manager, ManagerOptions, stop_on_signals
 from eso_core.meta import GVK, Partial
@@ -122,6 +123,8 @@ class Operator:
         predicates: Sequence[Predicate] = (),
         owns: Sequence[Kind] = (),
         watches: Mapping[Kind, Handler] | None = None,
+        indexes: Mapping[str, IndexFunction] | None = None,
+        indexes_of: Mapping[Kind, Mapping[str, IndexFunction]] | None = None,
         workers: int = 1,
         name: str = "",
         **options: Any,
@@ -133,6 +136,9 @@ class Operator:
             predicates: which of its events count.
             owns: kinds whose changes reconcile their controlling owner.
             watches: other kinds, with the handlers that say which requests they concern.
+            indexes: of `kind`, by name: functions of metadata and object that return the values it is found by, for
+                `enqueue_indexed` and for `ctx.client.list(kind, index=(name, value))`.
+            indexes_of: the same for kinds that it owns or watches.
             workers: reconciles at a time.
             name: of the controller; the kind in lower case by default.
             options: the fields of `ControllerOptions`.
@@ -155,6 +161,17 @@ class Operator:
             raise TypeError(
                 f"controller: watches is {type(watches).__name__}, not a dictionary: write {{kind: handler}}"
             )
+        check_indexes(gvk_of_kind(kind).kind, indexes)
+        if indexes_of is not None and not isinstance(indexes_of, Mapping):
+            raise TypeError(
+                f"controller: indexes_of is {type(indexes_of).__name__}, not a dictionary: write {{kind: {{name: function}}}}"
+            )
+        others = dict(indexes_of or {})
+        for other in others:
+            if other not in (watches or {}) and other not in owns:
+                raise TypeError(
+                    f"controller: indexes_of names {gvk_of_kind(other).kind}, which is neither in owns nor in watches"
+                )
         if "max_concurrent" in options:
             raise TypeError("controller: max_concurrent is called workers here")
 
@@ -162,11 +179,12 @@ class Operator:
             _check_reconcile(reconcile)
 
             def build(manager: Manager) -> None:
-                builder = manager.controller(reconcile, name=name).for_(kind, predicates=predicates)
+                builder = manager.controller(reconcile, name=name)
+                builder.for_(kind, predicates=predicates, indexes=indexes)
                 for owned in owns:
-                    builder.owns(owned)
+                    builder.owns(owned, indexes=others.get(owned))
                 for watched, handler in (watches or {}).items():
-                    builder.watches(watched, handler)
+                    builder.watches(watched, handler, indexes=others.get(watched))
                 builder.options(max_concurrent=workers, **options)
 
             self._steps.append(build)
@@ -175,7 +193,7 @@ class Operator:
         return declare
 
     def on_manager(self, step: Callable[[Manager], object]) -> Callable[[Manager], object]:
-        """Calls `step` with the manager before it runs: for indexes, checks, further runnables. Usable as a decorator.
+        """Calls `step` with the manager before it runs: for metrics, checks, further runnables. Usable as a decorator.
 
         Steps and controllers are made in the order in which they are declared: an index of a kind comes after the
         controller that watches it, an informer that a controller shall use before it.

@@ -198,7 +198,7 @@ class Cache:
         if informer is None:
             raise NotCached(
                 f"adding index {name!r}: no informer holds {gvk_of_kind(kind).kind} yet: "
-                "do it after the controller that watches the kind is declared, or after cache.register"
+                "do it after the controller that watches the kind is declared, or by its indexes={name: function}"
             )
         informer.add_index(name, fn)
 
@@ -457,7 +457,8 @@ class Cache:
     ) -> _Entries:
         if index is not None and not informer.has_index(index[0]):
             raise NotIndexed(
-                f"listing {informer.spec.name} by index {index[0]!r}: there is no such index: add it with cache.index"
+                f"listing {informer.spec.name} by index {index[0]!r}: there is no such index: add it with indexes={{name: function}} of the "
+                "controller that watches the kind, or with cache.index"
             )
         if not informer.synced:
             await informer.wait_synced()

@@ -381,9 +381,18 @@ class Informer:
             examples=[str(key) for key in keys[:5]],
         )
 
-    def index_failed(self, name: str, error: Exception) -> None:
+    def index_failed(self, name: str, key: ObjectKey, error: Exception) -> None:
         self.metrics.transform_errors.labels(self.spec.name).inc()
-        _log.warning("index function failed", kind=self.spec.name, index=name, error=type(error).__name__)
+        # The text of the error may hold values of the object; its class and place do not.
+        raised = error.__traceback__.tb_next if error.__traceback__ is not None else None
+        place = f" in {raised.tb_frame.f_code.co_qualname}, line {raised.tb_lineno}" if raised is not None else ""
+        _log.warning(
+            "index function failed: the object cannot be found by this index until it changes",
+            kind=self.spec.name,
+            index=name,
+            object=str(key),
+            error=type(error).__name__ + place,
+        )
 
     def _handler_failed(self, error: Exception) -> None:
         self.metrics.handler_errors.labels(self.spec.name).inc()

@@ -232,7 +232,7 @@ async def test_a_handler_of_an_index_that_is_not_there_names_the_index() -> None
     failed = next(entry for entry in logs if entry["event"] == "event handler failed")
     with pytest.raises(
         LookupError,
-        match=r"each ConfigMap that refers to n/s: there is no index 'typo': add it before .*manager\.cache\.index",
+        match=r"each ConfigMap that refers to n/s: there is no index 'typo': give the controller .*indexes=\{name: function\}",
     ):
         raise failed["exc_info"]
 
@@ -302,6 +302,21 @@ async def test_a_kind_that_is_not_served_asks_for_its_definition() -> None:
     told = next(entry for entry in logs if entry["event"].startswith("kind is not served: "))
     assert told["event"] == "kind is not served: looking again in 10 s: is its CustomResourceDefinition applied?"
     assert (told["kind"], told["version"]) == ("Ghost", "nope.example.com/v1")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"indexes": [nothing]}, r"indexes of ConfigMap: list is no dictionary: write \{name: function\}"),
+        ({"indexes": {"by-secret": "secretName"}}, "indexes of ConfigMap: 'by-secret': str: write"),
+        ({"indexes_of": [SECRET]}, r"indexes_of is list, not a dictionary: write \{kind: \{name: function\}\}"),
+        ({"indexes_of": {SECRET: {"x": nothing}}}, "indexes_of names Secret, which is neither in owns nor in watches"),
+    ],
+)
+def test_wrong_indexes_of_a_controller_name_the_right_ones(wrong: dict[str, Any], said: str) -> None:
+    """When they are declared, not in the middle of the first list."""
+    with pytest.raises(TypeError, match=said):
+        Operator("sites").controller(CONFIG_MAP, **wrong)
 
 
 def test_a_decorator_without_its_kind_is_refused() -> None:
