@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -283,6 +284,46 @@ async def test_a_finalizer_function_that_is_not_async_is_told_to_be() -> None:
         with pytest.raises(TypeError, match="finalize: cleanup returned NoneType, nothing to await: declare it with"):
             await finalize(client, deleting, "example.com/x", lambda obj: None, lambda obj: None)  # type: ignore[arg-type, return-value]
         assert (await client.get(CONFIG_MAP, ObjectKey("n", "a")))["metadata"]["finalizers"] == ["example.com/x"]
+
+
+@pytest.mark.parametrize("wrong", ["apply", "cleanup"])
+@pytest.mark.parametrize("bind", [lambda function: function, partial])
+async def test_a_plain_finalizer_function_is_found_before_anything_runs(wrong: str, bind: Any) -> None:
+    """A cleanup that ran is told of too late; the first run of the object finds both."""
+    ran: list[str] = []
+
+    async def right(obj: Any) -> None:
+        ran.append("right")
+
+    def plain(obj: Any) -> None:
+        ran.append("plain")
+
+    functions = {"apply": right, "cleanup": right, wrong: bind(plain)}
+    held = {**CONFIG, "metadata": {**CONFIG_METADATA, "finalizers": ["example.com/x"]}}
+    async with FakeClient(held) as client:
+        for _ in range(2):
+            obj = await client.get(CONFIG_MAP, ObjectKey("n", "a"))
+            with pytest.raises(TypeError, match=f"finalize: {wrong} .*plain is a plain function: declare it with"):
+                await finalize(client, obj, "example.com/x", functions["apply"], functions["cleanup"])
+            await client.delete(CONFIG_MAP, ObjectKey("n", "a"))
+    assert ran == []
+
+
+async def test_what_finalize_gives_back_is_what_apply_returns() -> None:
+    """Its type, too: `return await finalize(...)` is checked where the reconciler says what it returns."""
+    held = {**CONFIG, "metadata": {**CONFIG_METADATA, "finalizers": ["example.com/x"]}}
+
+    async def work(obj: dict[str, Any]) -> Result:
+        return Result.after(minutes=1)
+
+    async def nothing_left(obj: dict[str, Any]) -> None:
+        """Cleans up."""
+
+    async def reconcile(client: FakeClient) -> Result | None:
+        return await finalize(client, held, "example.com/x", lambda it: work(it), nothing_left)
+
+    async with FakeClient(held) as client:
+        assert await reconcile(client) == Result(requeue_after=60.0)
 
 
 async def test_a_kind_that_is_not_served_asks_for_its_definition() -> None:

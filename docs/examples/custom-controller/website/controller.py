@@ -4,13 +4,20 @@ from typing import Any
 
 from prometheus_client import Gauge
 
-from eso_core import GVK, Context, Manager, Operator, Request, Result, TerminalError
-from eso_core.client import finalize
-from eso_core.meta import set_condition
-from eso_core.meta.owners import set_controller_reference
+from eso_core import (
+    DEPLOYMENT,
+    Context,
+    Manager,
+    Operator,
+    Request,
+    Result,
+    TerminalError,
+    finalize,
+    set_condition,
+    set_controller_reference,
+)
 from website.api import Website
 
-DEPLOYMENT = GVK("apps", "v1", "Deployment")
 FINALIZER = "example.io/website"
 
 operator = Operator("website-operator", leader_election=True)
@@ -100,7 +107,7 @@ def deployment(site: Website) -> dict[str, Any]:
             },
         },
     }
-    set_controller_reference(site.encode(), wanted, Website.gvk)
+    set_controller_reference(site, wanted)
     return wanted
 
 
