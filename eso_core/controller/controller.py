@@ -51,6 +51,8 @@ _log = structlog.get_logger("eso_core.controller")
 _STALE_DELAY = 0.05
 #: A reconcile that goes on this long after its cancellation is reported.
 _CANCEL_GRACE = 10.0
+#: Keys whose last terminal error is remembered; beyond it the oldest is told with its stack again.
+_MAX_TERMINAL = 10_000
 
 #: Exceptions that are mistakes in the program, counted as "panics" because that is what dashboards ask for.
 _PROGRAMMING_ERRORS = (
@@ -115,6 +117,8 @@ class Controller:
         self._sources: list[EventSource] = []
         self._scope: TaskScope | None = None
         self._guard = HotLoopGuard(self.options.hot_loop_runs)
+        #: The terminal error that a key ended with last, for those that have not succeeded since.
+        self._terminal: dict[Request, str] = {}
         self._sources_started = False
         #: Makes spans; None for none.
         self.tracer = environment.tracer
@@ -154,6 +158,7 @@ class Controller:
         if event.kind is EventKind.DELETE:
             self.queue.forget(request)
             self._guard.changed(request)
+            self._terminal.pop(request, None)
             return
         if event.kind is not EventKind.UPDATE or event.old is None:
             return
@@ -391,6 +396,8 @@ class Controller:
             queue.forget(request)
             outcome = "success"
         metrics.results[outcome].inc()
+        if self._terminal:
+            self._terminal.pop(request, None)
         if self._guard.ran(request, self.clock.monotonic()):
             self._report_loop(request)
         return outcome
@@ -409,7 +416,7 @@ class Controller:
         if isinstance(error, TerminalError):
             metrics.terminal_errors.inc()
             queue.forget(request)
-            self._say(_log.error, "Reconciler error", exc_info=error, terminal=True)
+            self._report_terminal(request, error)
             return "error"
         if isinstance(error, _PROGRAMMING_ERRORS):
             metrics.panics.inc()
@@ -425,6 +432,17 @@ class Controller:
         else:
             self._say(_log.error, "Reconciler error", exc_info=error)
         return "error"
+
+    def _report_terminal(self, request: Request, error: TerminalError) -> None:
+        """With its stack once, then in a line: the condition that tells of the error brings one more run, each resync others."""
+        text = f"{type(error).__name__}: {error}"
+        if self._terminal.get(request) == text:
+            self._say(_log.error, "Reconciler error", error=text, terminal=True)
+            return
+        if len(self._terminal) >= _MAX_TERMINAL:
+            del self._terminal[next(iter(self._terminal))]
+        self._terminal[request] = text
+        self._say(_log.error, "Reconciler error", exc_info=error, terminal=True)
 
     def _is_about(self, error: NotFound, request: Request) -> bool:
         """Whether a 404 says that the request's object does not exist, as opposed to another one, or its kind."""
