@@ -9,6 +9,7 @@ What a reconcile's outcome does to its key:
     StaleCache                  run again in 50 ms; no failure
     any other exception         run again through the back-off
     cancelled by shutdown       nothing; the next start lists the object again
+    sys.exit(), GeneratorExit   the manager stops in order and fails with it
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from eso_core.controller.context import Context, Environment, current_context
 from eso_core.controller.event import Event, EventKind
 from eso_core.controller.hotloop import HotLoopGuard
 from eso_core.controller.options import ControllerOptions
-from eso_core.controller.result import ReconcileTimeout, Request, Result, StaleCache, TerminalError
+from eso_core.controller.result import ReconcileAborted, ReconcileTimeout, Request, Result, StaleCache, TerminalError
 from eso_core.controller.sources import EventSource, KindSource
 from eso_core.controller.stacks import task_stack
 from eso_core.meta import GVK, ObjectKey
@@ -329,6 +330,15 @@ class Controller:
                 raise
             # Something the reconcile awaited was cancelled, not the reconcile.
             return self._failed(taken, error), error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            if isinstance(error, GeneratorExit) and not _in_a_task():
+                raise  # the worker itself is being closed, without a loop to stop in order
+            raise ReconcileAborted(
+                f"reconciling {request}: it raised {type(error).__name__}({error}), which ends the program: raise an Exception "
+                "to be run again, TerminalError not to be"
+            ) from error
         else:
             return self._succeeded(taken, result), None
         finally:
@@ -493,6 +503,13 @@ class Controller:
 
 
 _NOTHING = Result()
+
+
+def _in_a_task() -> bool:
+    try:
+        return asyncio.current_task() is not None
+    except RuntimeError:
+        return False
 
 
 def _is_coroutine_function(fn: object) -> bool:

@@ -3,7 +3,8 @@
 ControllerError (EsoCoreError)
 ├─ TerminalError   the cause will not go away by itself: no retry
 ├─ StaleCache      the cache lacks an own write: look again in a moment
-└─ ReconcileTimeout
+├─ ReconcileTimeout
+└─ ReconcileAborted   it raised what is meant to end the program
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from msgspec import Struct
 from eso_core.meta import ObjectKey
 from eso_core.meta.errors import EsoCoreError, StaleCache, TerminalError
 
-__all__ = ["ReconcileTimeout", "Request", "Result", "StaleCache", "TerminalError"]
+__all__ = ["ReconcileAborted", "ReconcileTimeout", "Request", "Result", "StaleCache", "TerminalError"]
 
 
 _NO_TIME = (
@@ -87,3 +88,10 @@ class Result(Struct, frozen=True):
 
 class ReconcileTimeout(EsoCoreError):
     """A reconcile took longer than its limit and was cancelled."""
+
+
+class ReconcileAborted(EsoCoreError):
+    """A reconcile called `sys.exit()`, or raised another exception that is no `Exception`: the manager stops, in order.
+
+    Its cause is what was raised.
+    """

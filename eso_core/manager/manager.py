@@ -525,7 +525,7 @@ class Manager:
 
     def _error(self) -> ManagerError:
         name, first = self._errors[0]
-        error = ManagerError(f"running the manager: {name} failed: {first}")
+        error = ManagerError(f"running the manager: {name} failed: {str(first) or type(first).__name__}")
         if len(self._errors) == 1:
             error.__cause__ = first
         else:
