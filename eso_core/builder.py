@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -41,9 +42,11 @@ from eso_core.controller import (
     predicates,
 )
 from eso_core.controller.builder import check_indexes
+from eso_core.controller.result import ReconcileAborted
 from eso_core.log import configure_logging
 from eso_core.manager import LeaderElectionOptions, Manager, ManagerOptions, stop_on_signals
 from eso_core.meta import GVK, Partial
+from eso_core.meta.errors import EsoCoreError, ManagerError
 
 __all__ = [
     "Context",
@@ -58,6 +61,8 @@ __all__ = [
 ]
 
 F = TypeVar("F", bound=Reconcile)
+
+_log = structlog.get_logger("eso_core.manager")
 
 
 class Operator:
@@ -238,9 +243,45 @@ class Operator:
         with stop_on_signals(manager):
             await manager.run()
 
-    def run(self) -> None:
-        """`serve` on an event loop of its own: the last line of a program."""
-        asyncio.run(self.serve())
+    def run(self, *, traceback: bool = False) -> None:
+        """`serve` on an event loop of its own: the last line of a program.
+
+        What a user can mend without the program's source (a taken port, a missing kubeconfig, a kind that is not served) is
+        told in one line on standard error; its traceback is in the log at level debug.
+
+        Args:
+            traceback: raise such an error too.
+
+        Raises:
+            SystemExit: with 1 after such an error; with its own code after a `sys.exit()` in a reconcile.
+            ManagerError: a part of the program failed.
+        """
+        try:
+            asyncio.run(self.serve())
+        except (EsoCoreError, OSError) as error:
+            asked = _exit_of(error)
+            if traceback or (asked is None and not _is_outside(error)):
+                raise
+            _log.debug("ended by an error", exc_info=error)
+            if asked is None or asked.code not in (None, 0):
+                sys.stderr.write(f"{self.name}: {error}\n")
+            raise (asked or SystemExit(1)) from None
+
+
+def _is_outside(error: BaseException | None) -> bool:
+    """Whether the error is about the surroundings of the program, not about the program."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_outside(each) for each in error.exceptions)
+    if isinstance(error, ManagerError) and error.__cause__ is not None:
+        return _is_outside(error.__cause__)
+    return isinstance(error, EsoCoreError | OSError) and not isinstance(error, ReconcileAborted)
+
+
+def _exit_of(error: BaseException | None) -> SystemExit | None:
+    """The `sys.exit()` of a reconcile that led to this."""
+    while error is not None and not isinstance(error, SystemExit):
+        error = error.__cause__
+    return error
 
 
 def _check_reconcile(reconcile: object) -> None:
