@@ -343,6 +343,11 @@ class Manager:
         if self.options.watch_definitions:
             definitions = self.cache.register(InformerSpec(Partial(CRD), view="definitions"))
             definitions.subscribe(self._definition_changed)
+        if not any(group.runnables for group in (self._webhooks, self._others, self._elected)):
+            _log.warning(
+                "nothing to run: no controller, webhook or other runnable was added: "
+                "declare one before the manager runs, unless some are added later"
+            )
         await self._events.start()
         self._events.spawn(self._sink.run(), name="event sink")
         await self._servers.start()
