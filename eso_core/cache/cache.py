@@ -69,7 +69,7 @@ class Cache:
         settings: Settings | None = None,
     ) -> None:
         self._sources = sources
-        self._clock = clock
+        self.clock = clock
         self._metrics = metrics if metrics is not None else RuntimeMetrics().cache
         self._live = live
         self._namespaces = tuple(namespaces)
@@ -113,7 +113,7 @@ class Cache:
         informer = Informer(
             spec,
             self._sources,
-            self._clock,
+            self.clock,
             metrics=self._metrics,
             writes=self.writes,
             settings=self._settings,
@@ -238,7 +238,7 @@ class Cache:
         Raises:
             SyncTimeout: one did not in its time; the text names each informer, its last error and what to do.
         """
-        started = self._clock.monotonic()
+        started = self.clock.monotonic()
         waited = [
             (informer, timeout if informer.sync_timeout is None else informer.sync_timeout)
             for informer in self.informers()
@@ -249,8 +249,8 @@ class Cache:
             if informer.synced:
                 continue
             try:
-                left = None if limit is None else max(0.0, started + limit - self._clock.monotonic())
-                async with self._clock.timeout(left):
+                left = None if limit is None else max(0.0, started + limit - self.clock.monotonic())
+                async with self.clock.timeout(left):
                     await informer.wait_synced()
             except TimeoutError:
                 raise SyncTimeout(self.describe_unsynced(f"within {limit:g} s")) from None
@@ -475,9 +475,9 @@ class Cache:
             return await self._learn(kind, gvk, key)
         if not self.writes.unobserved(informer, key):
             return None
-        started = self._clock.monotonic()
+        started = self.clock.monotonic()
         try:
-            async with self._clock.timeout(_WRITE_WAIT):
+            async with self.clock.timeout(_WRITE_WAIT):
                 while self.writes.unobserved(informer, key):
                     await self.writes.wait_for_arrival(gvk)
         except TimeoutError:
@@ -486,7 +486,7 @@ class Cache:
             self.writes.give_up(gvk, [key])
             if self._live is not None:
                 return await self._live.get(kind, key)
-        self._metrics.write_wait.observe(self._clock.monotonic() - started)
+        self._metrics.write_wait.observe(self.clock.monotonic() - started)
         return None
 
     async def _all_writes_seen(self, informer: Informer, namespace: str | None) -> None:
@@ -494,16 +494,16 @@ class Cache:
         pending = self.writes.unobserved_keys(informer, namespace)
         if not pending:
             return
-        started = self._clock.monotonic()
+        started = self.clock.monotonic()
         try:
-            async with self._clock.timeout(_WRITE_WAIT):
+            async with self.clock.timeout(_WRITE_WAIT):
                 while pending := [key for key in pending if self.writes.unobserved(informer, key)]:
                     await self.writes.wait_for_arrival(informer.spec.gvk)
         except TimeoutError:
             self._metrics.write_timeouts.inc()
             _log.warning("own writes did not arrive in the cache: listing what there is", kind=informer.spec.name)
             self.writes.give_up(informer.spec.gvk, pending)
-        self._metrics.write_wait.observe(self._clock.monotonic() - started)
+        self._metrics.write_wait.observe(self.clock.monotonic() - started)
 
     async def _learn_unknown(self, informer: Informer, namespace: str | None) -> None:
         """Asks the server how writes ended whose answer was lost, so that the list can wait for them."""

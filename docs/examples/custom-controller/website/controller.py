@@ -13,7 +13,6 @@ from eso_core import (
     Result,
     TerminalError,
     finalize,
-    set_condition,
     set_controller_reference,
 )
 from website.api import Website
@@ -59,27 +58,12 @@ async def reconcile(ctx: Context, request: Request) -> Result | None:
 
 async def report(ctx: Context, site: Website, status: str, reason: str, message: str, ready: int = 0) -> None:
     """Write the status if it says something new, with an event when Ready changes."""
-    before = site.status.model_dump(mode="json", by_alias=True, exclude_none=True) if site.status else {}
-    conditions = [dict(condition) for condition in before.get("conditions") or []]
-    generation = site.metadata.generation
-    changed = set_condition(
-        conditions,
-        type="Ready",
-        status=status,
-        reason=reason,
-        message=message,
-        now=ctx.clock.now(),
-        observed_generation=generation,
-    )
-    after: dict[str, Any] = {
+    fields = {
         "url": f"https://{site.spec.host}" if reason != "InvalidHost" else None,
         "readyReplicas": ready,
-        "observedGeneration": generation,
-        "conditions": conditions,
+        "observedGeneration": site.metadata.generation,
     }
-    if after != before:
-        await ctx.client.patch_status(Website, site.key, after)
-    if changed:
+    if await ctx.client.set_condition(site, type="Ready", status=status, reason=reason, message=message, fields=fields):
         ctx.recorder.event(site, "Normal" if status == "True" else "Warning", reason, message)
 
 
