@@ -98,3 +98,7 @@ def deployment(site: Website) -> dict[str, Any]:
 def main() -> None:
     """Run until SIGTERM, as the leader of all copies that run."""
     operator.run()
+
+
+if __name__ == "__main__":
+    main()
