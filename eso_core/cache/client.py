@@ -11,7 +11,7 @@ from eso_core.cache.transforms import lacks_values
 from eso_core.cache.writes import PendingWrite, facts_of
 from eso_core.client import Client, MergePatch, Subresource
 from eso_core.meta import GVK, ObjectKey, Partial, gvk_of, mergepatch, set_condition
-from eso_core.meta.errors import ApiError, TransportError
+from eso_core.meta.errors import ApiError, MapperError, TransportError
 from eso_core.meta.keys import object_key
 
 __all__ = ["CachedClient"]
@@ -212,7 +212,7 @@ class CachedClient:
             return await call
         try:
             result = await call
-        except ApiError:
+        except (ApiError, MapperError):
             pending.dropped()
             raise
         except TransportError as error:

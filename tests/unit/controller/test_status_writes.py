@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from eso_core.aio import TaskScope
+from eso_core.builder import Operator
 from eso_core.cache import InformerSpec
-from eso_core.manager import Manager
+from eso_core.client import MergePatch
+from eso_core.controller import Context, Request
+from eso_core.manager import Manager, ManagerOptions
 from eso_core.meta import ObjectKey, find_condition, set_condition
-from eso_core.meta.errors import NotCached, NotFound
+from eso_core.meta.errors import NoSubresource, NotCached, NotFound
 from eso_core.meta.wellknown import SECRET
 from eso_core.model import Model, Resource
 from eso_core.testing.clock import FakeClock
@@ -151,3 +155,41 @@ def test_a_bool_stands_for_its_name() -> None:
     assert conditions[0]["status"] == "False"
     with pytest.raises(ValueError, match="status must be True, False or Unknown, not 'yes'"):
         set_condition(conditions, type="Ready", status="yes", reason="R", now=now)
+
+
+class Bulb(Resource, group="example.io", version="v1"):
+    """Its author forgot `status_subresource=True`."""
+
+    spec: Spec
+    status: dict[str, Any] | None = None
+
+
+async def test_a_kind_without_a_status_says_how_to_get_one() -> None:
+    """The server answers that the object is not found, which a reconcile of that object would count as done."""
+    clock = FakeClock()
+    bulb = Bulb.model_validate({"metadata": {"name": "a", "namespace": "n"}, "spec": {"color": "red"}})
+    operator, seen = Operator("bulbs"), []
+
+    @operator.controller(Bulb)
+    async def reconcile(ctx: Context, request: Request) -> None:
+        try:
+            await ctx.client.set_condition(await ctx.client.get(Bulb, request.key), status=True, **READY)
+        except NoSubresource as error:
+            seen.append(str(error))
+            raise
+
+    with capture_logs() as logs:
+        async with FakeClient(bulb, clock=clock) as client, TaskScope("manager") as scope:
+            manager = await operator.manager(client, ManagerOptions(), clock=clock)
+            scope.spawn(manager.run(), name="manager")
+            await clock.advance(1)
+            assert "writing the status of Bulb n/a: objects of this kind have no subresource status" in seen[0]
+            assert "status_subresource=True" in seen[0]
+            assert len(seen) > 1, "it is a failure, so it is tried again"
+            with pytest.raises(NoSubresource):
+                await client.update_status(await client.get(Bulb, KEY))
+            with pytest.raises(NotFound):
+                await client.patch(Bulb, ObjectKey("n", "gone"), MergePatch({"status": {}}), subresource="status")
+            manager.stop()
+            await clock.advance(60)
+    assert any(line["event"] == "Reconciler error" for line in logs)
