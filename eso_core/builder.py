@@ -22,6 +22,8 @@ import asyncio
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 import structlog
@@ -32,6 +34,7 @@ from eso_core.client import Client, ClientConfig, load_config
 from eso_core.controller import (
     Context,
     ControllerBuilder,
+    ControllerOptions,
     Handler,
     Predicate,
     Reconcile,
@@ -61,6 +64,9 @@ __all__ = [
 ]
 
 F = TypeVar("F", bound=Reconcile)
+
+#: What the decorator passes on.
+_OPTIONS = {option.name for option in fields(ControllerOptions)} - {"max_concurrent"}
 
 _log = structlog.get_logger("eso_core.manager")
 
@@ -179,6 +185,11 @@ class Operator:
                 )
         if "max_concurrent" in options:
             raise TypeError("controller: max_concurrent is called workers here")
+        for unknown in options.keys() - _OPTIONS:
+            known = sorted(_OPTIONS | {"indexes", "indexes_of", "name", "owns", "predicates", "watches", "workers"})
+            near = get_close_matches(unknown, known, n=1)
+            advice = f"did you mean {near[0]}?" if near else f"choose from {', '.join(known)}"
+            raise TypeError(f"controller: there is no {unknown!r}: {advice}")
 
         def declare(reconcile: F) -> F:
             _check_reconcile(reconcile)

@@ -172,7 +172,7 @@ class Cache:
             what = f"{name} (view {view!r})" if view else name
             raise NotCached(
                 f"reading {what} from the cache: no informer holds it: "
-                f"register one (cache.register, or .for_/.owns/.watches of a controller), or read it with the live client"
+                f"let a controller watch it (owns=, watches=; or cache.register), or ask the server with ctx.api"
             )
         return found
 

@@ -221,13 +221,13 @@ class ControllerBuilder:
         if not callable(handler):
             raise TypeError(
                 f"watching {what}: the handler is {type(handler).__name__}, not a function: "
-                "take enqueue_indexed(...) or enqueue_mapped(...) from eso_core.controller"
+                "take enqueue_indexed(...) or enqueue_mapped(...) from eso_core"
             )
         for predicate in predicates:
             if not isinstance(predicate, Predicate):
                 raise TypeError(
                     f"watching {what}: {predicate!r} is no predicate: "
-                    "wrap a function of an event as predicates.fn(function), predicates being in eso_core.controller"
+                    "wrap a function of an event as predicates.fn(function), predicates being in eso_core"
                 )
         needy = [predicate.name for predicate in predicates if predicate.needs_generation]
         if needy and gvk_of_kind(kind) in _WITHOUT_GENERATION:

@@ -104,7 +104,12 @@ class Controller:
         else:
 
             async def in_thread(ctx: Context, request: Request) -> Result | None:
-                return await asyncio.to_thread(reconcile, ctx, request)  # type: ignore[arg-type]
+                try:
+                    return await asyncio.to_thread(reconcile, ctx, request)  # type: ignore[arg-type]
+                except (TypeError, AttributeError) as error:
+                    if "coroutine" in str(error):
+                        error.add_note(_AWAIT)
+                    raise
 
             self._reconcile = in_thread
         self._metrics_root = metrics
@@ -503,6 +508,10 @@ class Controller:
 
 
 _NOTHING = Result()
+_AWAIT = (
+    "the reconciler is a plain function, which cannot await what ctx.client gives: declare it with `async def`, and make blocking "
+    "calls with `await asyncio.to_thread(function, ...)`"
+)
 
 
 def _in_a_task() -> bool:

@@ -77,9 +77,15 @@ class Result(Struct, frozen=True):
 
         Raises:
             ValueError: the time is negative, infinite or not a number.
+            TypeError: it is a text.
         """
         if isinstance(seconds, timedelta):
             seconds = seconds.total_seconds()
+        if isinstance(seconds, str):
+            raise TypeError(
+                f"Result.after: {seconds!r} is a text: write seconds=, minutes= or hours=, or take parse_duration(text) "
+                "from eso_core.meta"
+            )
         total = seconds + 60.0 * minutes + 3600.0 * hours
         if not 0 <= total < math.inf:
             raise ValueError(f"Result.after: seconds={seconds}, minutes={minutes}, hours={hours} {_NO_TIME}")

@@ -11,6 +11,7 @@ from eso_core.aio import TaskScope
 from eso_core.controller import Context, ControllerOptions, Func, Request, Result
 from eso_core.controller.event import Event, EventKind
 from eso_core.controller.handlers import enqueue_mapped
+from eso_core.controller.result import ReconcileAborted
 from eso_core.manager import ManagerOptions
 from eso_core.queue import LOW_PRIORITY
 from eso_core.testing.clock import FakeClock
@@ -89,7 +90,7 @@ async def test_other_errors_are_survived_and_are_no_panics(kit: Any, clock: Fake
 
 
 async def test_a_program_that_wants_to_end_ends(kit: Any, clock: FakeClock) -> None:
-    """K-31: what is no Exception is nobody's to survive."""
+    """K-31: what is no Exception is nobody's to survive: the controller fails, and the manager with it."""
 
     class Enough(BaseException):
         pass
@@ -99,10 +100,11 @@ async def test_a_program_that_wants_to_end_ends(kit: Any, clock: FakeClock) -> N
 
     controller = kit.controller(reconcile)
     controller.add(KEY)
-    with pytest.raises(Enough):
+    with pytest.raises(ReconcileAborted, match=r"reconciling ns/a: it raised Enough\(\)") as aborted:
         async with TaskScope("program") as scope:
-            scope.spawn(controller.start(), name="controller", on_error=lambda error: None)
+            scope.spawn(controller.start(), name="controller")
             await clock.sleep(1)
+    assert isinstance(aborted.value.__cause__, Enough)
     assert kit.count("controller_runtime_active_workers") == 0
 
 

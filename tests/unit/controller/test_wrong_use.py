@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -65,6 +67,8 @@ def test_wrong_arguments_of_an_operator_name_the_right_ones(wrong: dict[str, Any
         ({"watches": [SECRET]}, r"watches is list, not a dictionary: write \{kind: handler\}"),
         ({"max_concurrent": 3}, "max_concurrent is called workers here"),
         ({"workers": "4"}, "workers='4' is no number"),
+        ({"worker": 4}, "there is no 'worker': did you mean workers"),
+        ({"max_tries": 3}, "there is no 'max_tries': choose from cache_sync_timeout, .*workers"),
     ],
 )
 def test_wrong_arguments_of_a_controller_name_the_right_ones(wrong: dict[str, Any], said: str) -> None:
@@ -95,7 +99,6 @@ def test_a_function_that_cannot_reconcile_is_refused_when_it_is_declared(wrong: 
             r"watching Secret: the handler is str, not a function: take enqueue_indexed",
         ),
         ({"predicates": [lambda event: True]}, r"watching ConfigMap: .* is no predicate: wrap .* predicates\.fn"),
-        ({"retries": 3}, "there is no 'retries': choose from max_concurrent, rate_limiter"),
     ],
 )
 async def test_wrong_parts_of_a_controller_are_found_when_the_manager_is_made(wrong: Any, said: str) -> None:
@@ -198,6 +201,48 @@ def test_a_time_that_never_comes_is_refused(wrong: float) -> None:
         Result.after(wrong)
     with pytest.raises(ValueError, match=r"Result: requeue_after=.* is no time to wait: give 0 \(no run\) or more"):
         Result(requeue_after=wrong)
+
+
+async def test_a_plain_function_that_uses_the_client_is_told_to_be_async() -> None:
+    """What Python says of the coroutine helps nobody who has not seen it before."""
+    operator = Operator("sites")
+    held = threading.Event()
+
+    @operator.controller(CONFIG_MAP)
+    def reconcile(ctx: Context, request: Request) -> None:
+        found: Any = ctx.client.get(CONFIG_MAP, request.key)
+        try:
+            found["data"]
+        finally:
+            found.close()
+            held.set()
+
+    clock = FakeClock()
+    with capture_logs() as logs:
+        async with FakeClient(CONFIG, clock=clock) as client, TaskScope("manager") as scope:
+            manager = await operator.manager(client, QUIET, clock=clock)
+            scope.spawn(manager.run(), name="manager")
+            await clock.advance(0.001)
+            while not any("exc_info" in entry for entry in logs):  # noqa: ASYNC110 - the thread has no event
+                await asyncio.sleep(0.001)
+            manager.stop()
+            await clock.advance(60)
+    assert held.is_set()
+    (note, *_) = next(entry["exc_info"] for entry in logs if "exc_info" in entry).__notes__
+    assert "declare it with `async def`, and make blocking calls with `await asyncio.to_thread" in note
+
+
+async def test_the_fluent_form_names_its_options() -> None:
+    """They are those of `ControllerOptions`."""
+    async with FakeClient() as client:
+        with pytest.raises(TypeError, match="there is no 'retries': choose from max_concurrent, rate_limiter"):
+            Manager(client).controller(nothing).for_(CONFIG_MAP).options(retries=3)
+
+
+def test_a_time_as_text_says_what_reads_it() -> None:
+    """Specs have durations as text."""
+    with pytest.raises(TypeError, match=r"Result\.after: '5m' is a text: .* take parse_duration\(text\)"):
+        Result.after("5m")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("wrong", ["5m", True, timedelta(minutes=5)])
