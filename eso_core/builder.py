@@ -23,7 +23,6 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
 import structlog
@@ -186,6 +185,8 @@ class Operator:
         if "max_concurrent" in options:
             raise TypeError("controller: max_concurrent is called workers here")
         for unknown in options.keys() - _OPTIONS:
+            from difflib import get_close_matches
+
             known = sorted(_OPTIONS | {"indexes", "indexes_of", "name", "owns", "predicates", "watches", "workers"})
             near = get_close_matches(unknown, known, n=1)
             advice = f"did you mean {near[0]}?" if near else f"choose from {', '.join(known)}"

@@ -115,7 +115,10 @@ class Informer:
         if FailureKind.FORBIDDEN in kinds:
             text += f"\nthe service account needs this rule:\n{self.rbac_rule()}"
         if FailureKind.ABSENT in kinds:
-            text += f": apply the CustomResourceDefinition of {self.spec.gvk.kind}, or wait for it: wait_for_crd=True"
+            mark = "" if text.endswith("?") else ":"
+            text += (
+                f"{mark} apply the CustomResourceDefinition of {self.spec.gvk.kind}, or wait for it: wait_for_crd=True"
+            )
         return text
 
     def limit_sync(self, seconds: float) -> None:
