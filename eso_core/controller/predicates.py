@@ -81,7 +81,8 @@ def _on_update(name: str, differs: Callable[[ObjectMeta, ObjectMeta], bool], *, 
     return Predicate(name, test, needs_generation=generation)
 
 
-#: The spec changed, or deletion began: the server raises the generation for both. Resyncs and status writes are filtered.
+#: The spec changed, or deletion began: the server raises the generation for both. Resyncs and status writes are filtered, and
+#: so is the finalizer that `finalize` adds: beside it take `more_than_status`, or add `| finalizers_changed`.
 generation_changed = _on_update(
     "generation_changed", lambda old, new: old.generation != new.generation, generation=True
 )
