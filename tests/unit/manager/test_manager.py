@@ -103,41 +103,6 @@ async def test_a_part_that_fails_stops_the_manager_with_its_error(kit: Any) -> N
     assert diary[-1] == "good ends"
 
 
-class Odd(BaseException):
-    """No Exception."""
-
-
-@pytest.mark.parametrize("raised", [SystemExit(3), GeneratorExit(), Odd("odd")])
-@pytest.mark.parametrize("plain", [False, True])
-async def test_what_ends_a_program_in_a_reconcile_stops_the_manager_in_order(
-    kit: Any, raised: BaseException, plain: bool
-) -> None:
-    """K-31: sys.exit() included; the error names the object and what was raised."""
-    diary: list[str] = []
-
-    async def reconcile(ctx: Context, request: Request) -> None:
-        raise raised
-
-    def in_a_thread(ctx: Context, request: Request) -> None:
-        raise raised
-
-    manager = kit.manager()
-    manager.add(Part("good", diary))
-    manager.controller(in_a_thread if plain else reconcile).for_(CONFIG_MAP)
-    kit.api.server(CONFIG_MAP).put("a")
-    run = kit.run(manager)
-    await kit.clock.advance(1)
-    while plain and not run.done():
-        await asyncio.sleep(0.001)
-        await kit.clock.advance(1)
-    error = run.exception()
-    assert isinstance(error, ManagerError)
-    assert f"/a: it raised {type(raised).__name__}(" in str(error)
-    assert error.__cause__ is not None
-    assert type(error.__cause__.__cause__) is type(raised)
-    assert diary[-1] == "good ends"
-
-
 async def test_several_errors_are_kept_together(kit: Any) -> None:
     """M-02: as an ExceptionGroup."""
     manager = kit.manager()

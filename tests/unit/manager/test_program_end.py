@@ -1,7 +1,8 @@
-"""How a program that ends with `operator.run()` tells of its failures."""
+"""How a program ends, and what it tells of its failures: `operator.run()`, and `sys.exit()` in a reconcile."""
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from eso_core.builder import Operator
+from eso_core.controller import Context, Request
 from eso_core.controller.result import ReconcileAborted
 from eso_core.meta.errors import ConfigError, LeaderElectionLost, ManagerError
+from eso_core.meta.wellknown import CONFIG_MAP
 
 
 def caused(error: BaseException, cause: BaseException) -> BaseException:
@@ -79,3 +82,45 @@ def test_the_exit_of_a_reconcile_is_the_status_of_the_program(
         failing(error).run()
     assert ended.value.code == code
     assert capsys.readouterr().err == ("sites: running the manager: failed\n" if told else "")
+
+
+class Odd(BaseException):
+    """No Exception."""
+
+
+@pytest.mark.parametrize("raised", [SystemExit(3), GeneratorExit(), Odd("odd")])
+@pytest.mark.parametrize("plain", [False, True])
+async def test_what_ends_a_program_in_a_reconcile_stops_the_manager_in_order(
+    kit: Any, raised: BaseException, plain: bool
+) -> None:
+    """K-31: sys.exit() included; the error names the object and what was raised."""
+    ended: list[bool] = []
+
+    class Good:
+        async def start(self) -> None:
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                ended.append(True)
+
+    async def reconcile(ctx: Context, request: Request) -> None:
+        raise raised
+
+    def in_a_thread(ctx: Context, request: Request) -> None:
+        raise raised
+
+    manager = kit.manager()
+    manager.add(Good())
+    manager.controller(in_a_thread if plain else reconcile).for_(CONFIG_MAP)
+    kit.api.server(CONFIG_MAP).put("a")
+    run = kit.run(manager)
+    await kit.clock.advance(1)
+    while plain and not run.done():
+        await asyncio.sleep(0.001)
+        await kit.clock.advance(1)
+    error = run.exception()
+    assert isinstance(error, ManagerError)
+    assert f"/a: it raised {type(raised).__name__}(" in str(error)
+    assert error.__cause__ is not None
+    assert type(error.__cause__.__cause__) is type(raised)
+    assert ended == [True]
