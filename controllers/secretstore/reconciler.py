@@ -187,7 +187,7 @@ class StoreReconciler:
             return None
         if verdict.error is not None and not verdict.ready and is_retryable(verdict.error):
             raise verdict.error
-        return Result(requeue_after=interval)
+        return Result(requeue_after=max(interval, 0.0))
 
     async def _validate(self, store: Store) -> _Verdict:
         try:

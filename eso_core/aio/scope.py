@@ -151,7 +151,8 @@ class TaskScope:
         exc = task.exception()
         if exc is None:
             return
-        if on_error is not None and isinstance(exc, Exception):
+        # Those two leave the event loop by themselves; whatever else there is would otherwise end in silence.
+        if on_error is not None and not isinstance(exc, SystemExit | KeyboardInterrupt):
             try:
                 on_error(exc)
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, TypeAlias, TypeVar, overload
@@ -24,6 +25,7 @@ from eso_core.cache.store import CachedObject, IndexFunction, JsonObject
 from eso_core.cache.writes import WriteTracker, facts_of
 from eso_core.meta import GVK, LabelSelector, ObjectKey, Partial, PartialObject
 from eso_core.meta.errors import NotCached, NotFound, NotIndexed, SyncTimeout
+from eso_core.meta.keys import object_key
 from eso_core.metrics import CacheMetrics, RuntimeMetrics
 
 __all__ = ["Cache", "LiveReader"]
@@ -67,7 +69,7 @@ class Cache:
         settings: Settings | None = None,
     ) -> None:
         self._sources = sources
-        self._clock = clock
+        self.clock = clock
         self._metrics = metrics if metrics is not None else RuntimeMetrics().cache
         self._live = live
         self._namespaces = tuple(namespaces)
@@ -111,7 +113,7 @@ class Cache:
         informer = Informer(
             spec,
             self._sources,
-            self._clock,
+            self.clock,
             metrics=self._metrics,
             writes=self.writes,
             settings=self._settings,
@@ -170,7 +172,7 @@ class Cache:
             what = f"{name} (view {view!r})" if view else name
             raise NotCached(
                 f"reading {what} from the cache: no informer holds it: "
-                f"register one (cache.register, or .for_/.owns/.watches of a controller), or read it with the live client"
+                f"let a controller watch it (owns=, watches=; or cache.register), or ask the server with ctx.api"
             )
         return found
 
@@ -196,7 +198,7 @@ class Cache:
         if informer is None:
             raise NotCached(
                 f"adding index {name!r}: no informer holds {gvk_of_kind(kind).kind} yet: "
-                "do it after the controller that watches the kind is declared, or after cache.register"
+                "do it after the controller that watches the kind is declared, or by its indexes={name: function}"
             )
         informer.add_index(name, fn)
 
@@ -230,16 +232,28 @@ class Cache:
     async def wait_for_sync(self, timeout: float | None = SYNC_TIMEOUT) -> None:
         """Waits until every informer that is required holds a complete state.
 
+        Args:
+            timeout: seconds for informers without a limit of their own.
+
         Raises:
-            SyncTimeout: not within `timeout` seconds; the text names each informer and its last error.
+            SyncTimeout: one did not in its time; the text names each informer, its last error and what to do.
         """
-        try:
-            async with self._clock.timeout(timeout):
-                for informer in self.informers():
-                    if informer.required:
-                        await informer.wait_synced()
-        except TimeoutError:
-            raise SyncTimeout(self.describe_unsynced(f"within {timeout:g} s")) from None
+        started = self.clock.monotonic()
+        waited = [
+            (informer, timeout if informer.sync_timeout is None else informer.sync_timeout)
+            for informer in self.informers()
+            if informer.required
+        ]
+        # The nearest limit first: the one that is waited for is always the next that can run out.
+        for informer, limit in sorted(waited, key=lambda pair: math.inf if pair[1] is None else pair[1]):
+            if informer.synced:
+                continue
+            try:
+                left = None if limit is None else max(0.0, started + limit - self.clock.monotonic())
+                async with self.clock.timeout(left):
+                    await informer.wait_synced()
+            except TimeoutError:
+                raise SyncTimeout(self.describe_unsynced(f"within {limit:g} s")) from None
 
     def describe_unsynced(self, when: str = "yet") -> str:
         """Which informers are not synced, and why, for people."""
@@ -247,12 +261,7 @@ class Cache:
         for informer in self.informers():
             if informer.synced:
                 continue
-            failures = informer.last_failures
-            reasons = [f"in {ns}: {text}" if ns else text for ns, text in failures.items()] or ["no answer so far"]
-            text = f"{informer.spec.name}: {'; '.join(reasons)}"
-            if any("orbidden" in reason for reason in reasons):
-                text += f"\nthe service account needs this rule:\n{informer.rbac_rule()}"
-            lines.append(text)
+            lines.append(f"{informer.spec.name}: {informer.trouble() or 'no answer so far'}")
         return f"waiting for caches: not synced {when}: " + ("\n".join(lines) or "all are synced")
 
     # -- reading -------------------------------------------------------------------------------------------------
@@ -274,19 +283,26 @@ class Cache:
         Raises:
             NotFound: the object does not exist (or is not selected by the informer).
             NotCached: no informer holds the kind or the namespace.
+            TypeError: the key is a text, or no pair.
         """
         informer = self.informer(kind, view)
-        if key[0] and is_namespaced(informer.spec.kind) is False:
-            key = ("", key[1])
-        if not informer.synced:
-            await informer.wait_synced()
-        if self.writes.active and not stale_ok:
-            live = await self._own_writes_seen(informer, kind, ObjectKey(*key))
-            if live is not None:
-                return live
-        entry = informer.lookup(key)
-        if entry is None or (not entry.body and not informer.spec.partial):
-            raise _not_found(informer, key)
+        asked = key
+        try:
+            if key[0] and is_namespaced(informer.spec.kind) is False:
+                key = ("", key[1])
+            if not informer.synced:
+                await informer.wait_synced()
+            if self.writes.active and not stale_ok:
+                live = await self._own_writes_seen(informer, kind, ObjectKey(*key))
+                if live is not None:
+                    return live
+            entry = informer.lookup(key)
+            if entry is None or (not entry.body and not informer.spec.partial):
+                raise _not_found(informer, key)
+        except (NotFound, NotCached, IndexError, TypeError):
+            # No text is in a store, so it is enough to look at the key when there was nothing.
+            object_key(informer.spec.gvk.kind, asked)
+            raise
         return _read(kind, entry)
 
     async def get_frozen(
@@ -295,21 +311,25 @@ class Cache:
         """One object that all readers share; changing it raises TypeError. For objects that are read over and over.
 
         Raises:
-            NotFound, NotCached: as `get`.
+            NotFound, NotCached, TypeError: as `get`.
         """
         informer = self.informer(kind, view)
         if not informer.synced or (self.writes.active and not stale_ok):
             # The rare case pays for a decoded object that it throws away.
             await self.get(kind, key, view=view, stale_ok=stale_ok)
-        if key[0] and is_namespaced(informer.spec.kind) is False:
-            key = ("", key[1])
-        if self.writes.active and not stale_ok and self.writes.unobserved(informer, ObjectKey(*key)):
-            await self.get(
-                kind, key, view=view
-            )  # the first one asked the server; this one waits until the cache knows it
-        entry = informer.lookup(key)
-        if entry is None or not entry.body:
-            raise _not_found(informer, key)
+        asked = key
+        try:
+            if key[0] and is_namespaced(informer.spec.kind) is False:
+                key = ("", key[1])
+            if self.writes.active and not stale_ok and self.writes.unobserved(informer, ObjectKey(*key)):
+                # The first one asked the server; this one waits until the cache knows it.
+                await self.get(kind, key, view=view)
+            entry = informer.lookup(key)
+            if entry is None or not entry.body:
+                raise _not_found(informer, key)
+        except (NotFound, NotCached, IndexError, TypeError):
+            object_key(informer.spec.gvk.kind, asked)
+            raise
         return self._frozen.of(entry)
 
     @overload
@@ -407,12 +427,25 @@ class Cache:
         """The stored entry, shared and read-only, without waiting for anything; None when there is none.
 
         The cheapest read: metadata without decoding the body.
+
+        Raises:
+            NotCached: no informer holds the kind or the namespace.
+            TypeError: the key is a text, or no pair.
         """
-        return self.informer(kind, view).lookup(key)
+        informer = self.informer(kind, view)
+        try:
+            entry = informer.lookup(key)
+        except (NotCached, IndexError, TypeError):
+            object_key(informer.spec.gvk.kind, key)
+            raise
+        if entry is None:
+            object_key(informer.spec.gvk.kind, key)
+        return entry
 
     def stale(self, kind: Kind, key: tuple[str, str], *, view: str = "") -> bool:
         """Whether the cache lacks an own write on this object: reason to raise `StaleCache` instead of waiting."""
-        return self.writes.active and self.writes.unobserved(self.informer(kind, view), ObjectKey(*key))
+        informer = self.informer(kind, view)
+        return self.writes.active and self.writes.unobserved(informer, object_key(informer.spec.gvk.kind, key))
 
     # -- inside --------------------------------------------------------------------------------------------------
 
@@ -424,7 +457,8 @@ class Cache:
     ) -> _Entries:
         if index is not None and not informer.has_index(index[0]):
             raise NotIndexed(
-                f"listing {informer.spec.name} by index {index[0]!r}: there is no such index: add it with cache.index"
+                f"listing {informer.spec.name} by index {index[0]!r}: there is no such index: add it with indexes={{name: function}} of the "
+                "controller that watches the kind, or with cache.index"
             )
         if not informer.synced:
             await informer.wait_synced()
@@ -441,9 +475,9 @@ class Cache:
             return await self._learn(kind, gvk, key)
         if not self.writes.unobserved(informer, key):
             return None
-        started = self._clock.monotonic()
+        started = self.clock.monotonic()
         try:
-            async with self._clock.timeout(_WRITE_WAIT):
+            async with self.clock.timeout(_WRITE_WAIT):
                 while self.writes.unobserved(informer, key):
                     await self.writes.wait_for_arrival(gvk)
         except TimeoutError:
@@ -452,7 +486,7 @@ class Cache:
             self.writes.give_up(gvk, [key])
             if self._live is not None:
                 return await self._live.get(kind, key)
-        self._metrics.write_wait.observe(self._clock.monotonic() - started)
+        self._metrics.write_wait.observe(self.clock.monotonic() - started)
         return None
 
     async def _all_writes_seen(self, informer: Informer, namespace: str | None) -> None:
@@ -460,16 +494,16 @@ class Cache:
         pending = self.writes.unobserved_keys(informer, namespace)
         if not pending:
             return
-        started = self._clock.monotonic()
+        started = self.clock.monotonic()
         try:
-            async with self._clock.timeout(_WRITE_WAIT):
+            async with self.clock.timeout(_WRITE_WAIT):
                 while pending := [key for key in pending if self.writes.unobserved(informer, key)]:
                     await self.writes.wait_for_arrival(informer.spec.gvk)
         except TimeoutError:
             self._metrics.write_timeouts.inc()
             _log.warning("own writes did not arrive in the cache: listing what there is", kind=informer.spec.name)
             self.writes.give_up(informer.spec.gvk, pending)
-        self._metrics.write_wait.observe(self._clock.monotonic() - started)
+        self._metrics.write_wait.observe(self.clock.monotonic() - started)
 
     async def _learn_unknown(self, informer: Informer, namespace: str | None) -> None:
         """Asks the server how writes ended whose answer was lost, so that the list can wait for them."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
-from eso_core.cache.store import CachedObject, Change, JsonObject, Store
+from eso_core.cache.store import CachedObject, Change, IndexErrorReport, JsonObject, Store
 from eso_core.meta import ObjectKey
 from eso_core.meta.errors import CacheError
 
@@ -24,7 +24,7 @@ class CheckedStore(Store):
         CacheError: by every read that meets an entry that was changed.
     """
 
-    def __init__(self, kind: str, on_index_error: Callable[[str, Exception], None]) -> None:
+    def __init__(self, kind: str, on_index_error: IndexErrorReport) -> None:
         super().__init__(on_index_error)
         self._kind = kind
         self._known: dict[ObjectKey, tuple[CachedObject, int]] = {}

@@ -10,8 +10,9 @@ from eso_core.cache.spec import Kind, gvk_of_kind, is_namespaced
 from eso_core.cache.transforms import lacks_values
 from eso_core.cache.writes import PendingWrite, facts_of
 from eso_core.client import Client, MergePatch, Subresource
-from eso_core.meta import GVK, ObjectKey, Partial, gvk_of, mergepatch
-from eso_core.meta.errors import ApiError, TransportError
+from eso_core.meta import GVK, ObjectKey, Partial, gvk_of, mergepatch, set_condition
+from eso_core.meta.errors import ApiError, MapperError, TransportError
+from eso_core.meta.keys import object_key
 
 __all__ = ["CachedClient"]
 
@@ -68,7 +69,8 @@ class CachedClient:
 
     async def patch(self, kind: Kind, key: tuple[str, str], patch: Any, **options: Any) -> Any:
         """Patches an object or a subresource."""
-        gvk, own = gvk_of_kind(kind), ObjectKey(*key)
+        gvk = gvk_of_kind(kind)
+        own = object_key(gvk.kind, key)
         based_on = _version_of(patch.body) if isinstance(patch, MergePatch) else ""
         return await self._write(gvk, own, options, self._verbs.patch(kind, own, patch, **options), based_on=based_on)
 
@@ -81,14 +83,60 @@ class CachedClient:
         wanted = (
             status if isinstance(status, Mapping) else status.model_dump(mode="json", by_alias=True, exclude_unset=True)
         )
-        writes = self.cache.writes
-        unsure = writes.active and writes.must_read_live(gvk_of_kind(kind), ObjectKey(*key))
+        gvk, writes = gvk_of_kind(kind), self.cache.writes
+        key = object_key(gvk.kind, key)
+        unsure = writes.active and writes.must_read_live(gvk, key)
         if self.cache.find(kind) is not None and not unsure and not self.cache.stale(kind, key):
             entry = self.cache.peek(kind, key)
             status = (entry.decode().get("status") or {}) if entry is not None else None
             if status is not None and mergepatch.apply(status, wanted) == status:
                 return await self.cache.get(kind, key)
         return await self.patch(kind, key, MergePatch({"status": wanted}), subresource="status", **options)
+
+    async def set_condition(
+        self,
+        obj: Any,
+        *,
+        type: str,
+        status: str | bool,
+        reason: str,
+        message: str = "",
+        fields: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> bool:
+        """Sets a condition in the status of a cached object, and other fields of it, with one write or none.
+
+        The other conditions are those of the newest state that the cache has; `observedGeneration` is that of `obj`, since it
+        is what was looked at. The time of the transition moves with the status alone, so that saying the same again
+        writes nothing.
+
+        Args:
+            obj: typed or as JSON, as it was read.
+            type, status, reason, message: as for `eso_core.set_condition`.
+            fields: of the status, by their names on the wire; None takes one away.
+
+        Returns:
+            Whether the condition changed: reason for an event.
+
+        Raises:
+            NotFound: the object is gone.
+            NotCached: no informer holds the kind.
+            ValueError: type, status or reason do not follow the API conventions.
+        """
+        gvk, key = _identity(obj)
+        newest = await self.cache.get(gvk, key)
+        conditions = (newest.get("status") or {}).get("conditions") or []
+        changed = set_condition(
+            conditions,
+            type=type,
+            status=status,
+            reason=reason,
+            message=message,
+            now=self.cache.clock.now(),
+            observed_generation=_generation_of(obj),
+        )
+        await self.patch_status(gvk, key, {**(fields or {}), "conditions": conditions}, **options)
+        return changed
 
     async def apply(self, obj: T, owner: str, **options: Any) -> T:
         """Applies an object's fields as `owner` (server-side apply).
@@ -102,7 +150,8 @@ class CachedClient:
 
     async def delete(self, kind: Kind, key: tuple[str, str], **options: Any) -> Any:
         """Deletes an object."""
-        gvk, own = gvk_of_kind(kind), ObjectKey(*key)
+        gvk = gvk_of_kind(kind)
+        own = object_key(gvk.kind, key)
         return await self._write(gvk, own, options, self._verbs.delete(kind, own, **options), deleting=True)
 
     async def delete_all_of(self, kind: Kind, namespace: str | None = None, **options: Any) -> None:
@@ -163,7 +212,7 @@ class CachedClient:
             return await call
         try:
             result = await call
-        except ApiError:
+        except (ApiError, MapperError):
             pending.dropped()
             raise
         except TransportError as error:
@@ -216,6 +265,12 @@ def _version_of(obj: Any) -> str:
     if isinstance(obj, Mapping):
         return str((obj.get("metadata") or {}).get("resourceVersion") or "")
     return getattr(getattr(obj, "metadata", None), "resource_version", "") or ""
+
+
+def _generation_of(obj: Any) -> int | None:
+    if isinstance(obj, Mapping):
+        return (obj.get("metadata") or {}).get("generation")
+    return getattr(obj.metadata, "generation", None)
 
 
 def _identity(obj: Any) -> tuple[GVK, ObjectKey]:

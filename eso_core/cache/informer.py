@@ -74,6 +74,8 @@ class Informer:
         self.shared = True
         #: The start of a manager waits for it; not for kinds that may be absent.
         self.required = True
+        #: Seconds that a start waits for it, where the controllers that use it say so; None is the start's own limit.
+        self.sync_timeout: float | None = None
         #: What was wrong with the last object or line that could not be read; None while everything could be.
         self.degraded: str | None = None
         self._shards: dict[str, Shard] = {}
@@ -104,6 +106,24 @@ class Informer:
             for namespace, shard in self._shards.items()
             if shard.last_failure is not None
         }
+
+    def trouble(self) -> str:
+        """What keeps it from being synced, for people, and what to do about it; empty when nothing is known."""
+        failures = self.last_failures
+        text = "; ".join(f"in {namespace}: {why}" if namespace else why for namespace, why in failures.items())
+        kinds = {shard.last_failure.kind for shard in self._shards.values() if shard.last_failure is not None}
+        if FailureKind.FORBIDDEN in kinds:
+            text += f"\nthe service account needs this rule:\n{self.rbac_rule()}"
+        if FailureKind.ABSENT in kinds:
+            mark = "" if text.endswith("?") else ":"
+            text += (
+                f"{mark} apply the CustomResourceDefinition of {self.spec.gvk.kind}, or wait for it: wait_for_crd=True"
+            )
+        return text
+
+    def limit_sync(self, seconds: float) -> None:
+        """Shortens or sets the time that a start waits for it; of several limits the shortest counts."""
+        self.sync_timeout = seconds if self.sync_timeout is None else min(self.sync_timeout, seconds)
 
     @property
     def progress_age(self) -> float:
@@ -364,9 +384,18 @@ class Informer:
             examples=[str(key) for key in keys[:5]],
         )
 
-    def index_failed(self, name: str, error: Exception) -> None:
+    def index_failed(self, name: str, key: ObjectKey, error: Exception) -> None:
         self.metrics.transform_errors.labels(self.spec.name).inc()
-        _log.warning("index function failed", kind=self.spec.name, index=name, error=type(error).__name__)
+        # The text of the error may hold values of the object; its class and place do not.
+        raised = error.__traceback__.tb_next if error.__traceback__ is not None else None
+        place = f" in {raised.tb_frame.f_code.co_qualname}, line {raised.tb_lineno}" if raised is not None else ""
+        _log.warning(
+            "index function failed: the object cannot be found by this index until it changes",
+            kind=self.spec.name,
+            index=name,
+            object=str(key),
+            error=type(error).__name__ + place,
+        )
 
     def _handler_failed(self, error: Exception) -> None:
         self.metrics.handler_errors.labels(self.spec.name).inc()

@@ -20,6 +20,7 @@ __all__ = ["CachedObject", "Change", "ChangeType", "IndexFunction", "JsonObject"
 
 JsonObject: TypeAlias = dict[str, Any]
 IndexFunction: TypeAlias = Callable[[ObjectMeta, JsonObject], Iterable[str]]
+IndexErrorReport: TypeAlias = Callable[[str, ObjectKey, Exception], None]
 
 
 class CachedObject(msgspec.Struct, frozen=True, gc=False, eq=False):
@@ -122,7 +123,7 @@ class _Snapshot:
         self.indexes = {name: _Index(fn) for name, fn in functions.items()}
         self.bytes = 0
 
-    def put(self, entry: CachedObject, decoded: JsonObject | None, report: Callable[[str, Exception], None]) -> None:
+    def put(self, entry: CachedObject, decoded: JsonObject | None, report: IndexErrorReport) -> None:
         key = entry.key
         old = self.objects.get(key)
         self.objects[key] = entry
@@ -155,10 +156,10 @@ class Store:
     """The objects of one reflector. Synchronous; all methods are called on the event loop.
 
     Args:
-        on_index_error: told about an index function that raised, by index name; the object is stored without its values.
+        on_index_error: told about an index function that raised: index name, object, error; the object is stored without its values.
     """
 
-    def __init__(self, on_index_error: Callable[[str, Exception], None]) -> None:
+    def __init__(self, on_index_error: IndexErrorReport) -> None:
         self._functions: dict[str, IndexFunction] = {}
         self._current = _Snapshot({})
         self._staged: _Snapshot | None = None
@@ -317,12 +318,12 @@ def _index_values(
     fn: IndexFunction,
     entry: CachedObject,
     decoded: JsonObject,
-    report: Callable[[str, Exception], None],
+    report: IndexErrorReport,
 ) -> tuple[str, ...]:
     try:
         values = fn(entry.meta, decoded)
         # A string is one value: taken apart into letters it would never be found, without a word.
         return (values,) if isinstance(values, str) else tuple(dict.fromkeys(values))
     except Exception as error:
-        report(name, error)
+        report(name, entry.key, error)
         return ()

@@ -136,13 +136,15 @@ class Client(Reader):
         Raises:
             Conflict: It changed since.
             NotFound: It is gone.
+            NoSubresource: It is there, and has no such subresource.
         """
         kind, body = _document(obj)
         binding = self._bindings.get(kind) or await self._bind(kind)
-        path = binding.object(self._key(binding, ObjectKey.of(body)), subresource)
+        key = self._key(binding, ObjectKey.of(body))
+        path = binding.object(key, subresource)
         query = self._write_query(field_manager, dry_run, field_validation)
         request = self._body_request("PUT", binding, path, query, body, timeout)
-        return binding.decode((await self._call(request)).body)
+        return binding.decode((await self._write_part(binding, key, subresource, request)).body)
 
     @overload
     async def update_status(
@@ -228,6 +230,7 @@ class Client(Reader):
         Raises:
             Conflict: A resource version in the patch is not the current one.
             ApplyConflict: Other managers own fields of an apply, and ``force`` is not set.
+            NoSubresource: The object is there, and has no such subresource.
             ValueError: ``force`` for another patch, no field manager for an apply, or a strategic merge patch for a
                 custom resource.
         """
@@ -244,7 +247,8 @@ class Client(Reader):
             raise ValueError(
                 f"patching {binding.gvk.kind} {key}: custom resources have no strategic merge patch: use a merge patch"
             )
-        path = binding.object(self._key(binding, key), subresource)
+        key = self._key(binding, key)
+        path = binding.object(key, subresource)
         query = self._write_query(owner, dry_run, field_validation)
         if force:
             query = f"{query}&force=true" if query else "force=true"
@@ -258,7 +262,7 @@ class Client(Reader):
             kind=binding.gvk.kind,
             timeout=timeout,
         )
-        return binding.decode((await self._call(request)).body)
+        return binding.decode((await self._write_part(binding, key, subresource, request)).body)
 
     @overload
     async def apply(

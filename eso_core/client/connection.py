@@ -18,8 +18,9 @@ from eso_core.client.mapper import RESTMapper
 from eso_core.client.request import ApiRequest, ApiResponse, Interceptor, Send
 from eso_core.client.server_warnings import WarningHandler
 from eso_core.client.transport import RetryPolicy, Transport
+from eso_core.meta.errors import EsoCoreError, NoSubresource, NotFound
 from eso_core.meta.gvk import GVK, ResourceInfo
-from eso_core.meta.keys import ObjectKey
+from eso_core.meta.keys import ObjectKey, object_key
 from eso_core.meta.object import Partial
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ class Connection:
         own = self._defaults.namespace
         if not own or not binding.info.namespaced:
             return key
+        key = object_key(binding.gvk.kind, key)
         if not key.namespace:
             return ObjectKey(own, key.name)
         if key.namespace != own:
@@ -176,6 +178,28 @@ class Connection:
         if self._defaults.agent:
             request.headers = {**(request.headers or {}), "User-Agent": self._defaults.agent}
         return await self._send(request)
+
+    async def _write_part(
+        self, binding: Binding[Any], key: ObjectKey, subresource: str, request: ApiRequest
+    ) -> ApiResponse:
+        """Sends a write of an object or a subresource, and tells an object that is gone from a subresource that is none."""
+        try:
+            return await self._call(request)
+        except NotFound as gone:
+            if not subresource:
+                raise
+            look = ApiRequest(
+                "GET", binding.object(key), accept=binding.accept, kind=binding.gvk.kind, timeout=request.timeout
+            )
+            try:
+                await self._call(look)
+            except EsoCoreError:
+                raise gone from None
+            hint = ", or the class with status_subresource=True, and apply it" if subresource == "status" else ""
+            raise NoSubresource(
+                f"writing the {subresource} of {binding.gvk.kind} {key}: objects of this kind have no subresource "
+                f"{subresource}: declare it in the definition{hint}"
+            ) from gone
 
 
 def _declared(cls: Any, gvk: GVK) -> ResourceInfo:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
@@ -18,6 +19,7 @@ from eso_core.meta.keys import ObjectKey
 __all__ = ["Finalizer", "ensure_finalizer", "finalize", "run_finalizers"]
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class PatchClient(Protocol):
@@ -52,9 +54,9 @@ async def finalize(
     client: PatchClient,
     obj: T,
     name: str,
-    apply: Callable[[T], Awaitable[Any]],
-    cleanup: Callable[[T], Awaitable[None]],
-) -> Any:
+    apply: Callable[[T], Awaitable[R]],
+    cleanup: Callable[[T], Awaitable[object]],
+) -> R | None:
     """Runs ``apply`` while the object lives and ``cleanup`` before it goes.
 
     ==========  ==========  ======================================================
@@ -70,8 +72,12 @@ async def finalize(
         What ``apply`` returned, otherwise ``None``.
 
     Raises:
-        TypeError: A function that is due is no coroutine function.
+        TypeError: A function is a plain ``def``; both are looked at before one runs. Of a ``lambda`` only its call tells
+            whether it gives something to await.
+        ValueError: The name is not qualified.
     """
+    _refuse_plain("apply", apply)
+    _refuse_plain("cleanup", cleanup)
     kind, document = _document(obj)
     deleting = bool((document.get("metadata") or {}).get("deletionTimestamp"))
     present = has_finalizer(document, name)
@@ -86,7 +92,17 @@ async def finalize(
     return None
 
 
-async def _awaited(role: str, function: Callable[[T], Awaitable[Any]], obj: T) -> Any:
+def _refuse_plain(role: str, function: Any) -> None:
+    """A plain function would do its work, on the event loop, before the missing awaitable is noticed."""
+    while isinstance(function, partial):
+        function = function.func
+    plain = (inspect.isfunction(function) or inspect.ismethod(function)) and not inspect.iscoroutinefunction(function)
+    # A lambda is how arguments are bound, and a wrapper may well return what it wraps.
+    if plain and function.__name__ != "<lambda>" and not hasattr(function, "__wrapped__"):
+        raise TypeError(f"finalize: {role} {function.__qualname__} is a plain function: declare it with `async def`")
+
+
+async def _awaited(role: str, function: Callable[[T], Awaitable[R]], obj: T) -> R:
     result = function(obj)
     if not inspect.isawaitable(result):
         raise TypeError(

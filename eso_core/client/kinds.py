@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from eso_core.meta.errors import DecodeError
 from eso_core.meta.gvk import GVK, GVR, JsonObject, ResourceInfo
-from eso_core.meta.keys import ObjectKey
+from eso_core.meta.keys import ObjectKey, object_key
 from eso_core.meta.object import ObjectMeta, Partial, PartialObject, decode_partial
 
 __all__ = ["Binding", "Kind", "ResourceLike", "bind", "gvk_of_kind", "is_builtin_group", "loads"]
@@ -76,14 +76,9 @@ class Binding(Struct, Generic[T]):
 
         Raises:
             ValueError: Name or namespace are missing, not wanted, or cannot stand in a path.
-            TypeError: The key is a text.
+            TypeError: The key is a text, or no pair.
         """
-        if isinstance(key, str):
-            # Two letters would unpack into a namespace and a name.
-            raise TypeError(
-                f"using {self.gvk.kind} {key!r}: pass an ObjectKey(namespace, name), or ObjectKey.parse(text)"
-            )
-        namespace, name = key
+        namespace, name = object_key(self.gvk.kind, key)
         if self.info.namespaced and not namespace:
             raise ValueError(f"using {self.gvk.kind} {name!r}: it is namespaced: say in which namespace")
         path = f"{self.collection(namespace)}/{_segment(name, 'name')}"

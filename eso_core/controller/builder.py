@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, Protocol
 
-from eso_core.cache import Cache, InformerSpec, Kind, gvk_of_kind
+from eso_core.cache import Cache, IndexFunction, InformerSpec, Kind, gvk_of_kind
 from eso_core.controller.context import Environment
 from eso_core.controller.controller import Controller, Reconcile
 from eso_core.controller.handlers import Handler, enqueue_object, enqueue_owner
@@ -33,6 +33,8 @@ class ControllerHost(Protocol):
     def recorder(self, component: str) -> Recorder: ...
     def claim_name(self, name: str) -> None: ...
     def concurrency_of(self, kind: str) -> int | None: ...
+    @property
+    def cache_sync_timeout(self) -> float: ...
     def add_controller(self, controller: Controller) -> None: ...
 
 
@@ -61,25 +63,40 @@ class ControllerBuilder:
         view: str = "",
         label_selector: str = "",
         namespaces: Sequence[str] = (),
+        indexes: Mapping[str, IndexFunction] | None = None,
     ) -> ControllerBuilder:
         """The kind to reconcile: each of its objects is a request. Exactly one per controller.
 
+        Args:
+            predicates: which of its events count; all must pass.
+            view: the informer of this name, where there are several of the kind.
+            label_selector: objects that are watched.
+            namespaces: that are watched; those of the manager by default.
+            indexes: functions by name, as for `Cache.index`; `enqueue_indexed` and `Cache.list` look them up.
+
         Raises:
-            ValueError: there is a kind already, or a predicate needs a generation that the kind does not have.
+            ValueError: there is a kind already, a predicate needs a generation that the kind does not have, or another
+                function has the name of an index.
         """
         if self._primary is not None:
             raise ValueError("for_: a controller has exactly one primary kind: use owns or watches for others")
         spec = self._spec(kind, view, label_selector, namespaces)
-        self._add(kind, spec, enqueue_object, predicates, primary=True)
+        self._add(kind, spec, enqueue_object, predicates, indexes, primary=True)
         self._primary = kind
         if not self._name:
             self._name = gvk_of_kind(kind).kind.lower()
         return self
 
     def owns(
-        self, kind: Kind, *, predicates: Sequence[Predicate] = (), only_controller: bool = True, view: str = ""
+        self,
+        kind: Kind,
+        *,
+        predicates: Sequence[Predicate] = (),
+        only_controller: bool = True,
+        view: str = "",
+        indexes: Mapping[str, IndexFunction] | None = None,
     ) -> ControllerBuilder:
-        """A kind whose objects the primary objects own: a change reconciles the owner.
+        """A kind whose objects the primary objects own: a change reconciles the owner. `indexes` as for `for_`.
 
         Raises:
             ValueError: `for_` was not called before.
@@ -87,14 +104,20 @@ class ControllerBuilder:
         if self._primary is None:
             raise ValueError("owns: call for_ first: it says whose objects are owned")
         handler = enqueue_owner(self._primary, only_controller=only_controller)
-        self._add(kind, self._spec(kind, view), handler, predicates)
+        self._add(kind, self._spec(kind, view), handler, predicates, indexes)
         return self
 
     def watches(
-        self, kind: Kind, handler: Handler, *, predicates: Sequence[Predicate] = (), view: str = ""
+        self,
+        kind: Kind,
+        handler: Handler,
+        *,
+        predicates: Sequence[Predicate] = (),
+        view: str = "",
+        indexes: Mapping[str, IndexFunction] | None = None,
     ) -> ControllerBuilder:
-        """Another kind, with a handler that says which requests its changes concern."""
-        self._add(kind, self._spec(kind, view), handler, predicates)
+        """Another kind, with a handler that says which requests its changes concern. `indexes` as for `for_`."""
+        self._add(kind, self._spec(kind, view), handler, predicates, indexes)
         return self
 
     def watches_raw(self, source: EventSource) -> ControllerBuilder:
@@ -150,6 +173,9 @@ class ControllerBuilder:
             of_kind = self._host.concurrency_of(f"{gvk.kind}.{gvk.group}" if gvk.group else gvk.kind)
             if of_kind is not None:
                 self._options = replace(self._options, max_concurrent=of_kind)
+        given = self._options.cache_sync_timeout
+        if given is None:
+            self._options = replace(self._options, cache_sync_timeout=self._host.cache_sync_timeout)
         recorder = self._recorder or self._host.recorder(self._name)
         controller = Controller(
             self._name,
@@ -163,8 +189,10 @@ class ControllerBuilder:
             controller.add_source(source)
             if isinstance(source, KindSource):
                 source.skip_echoes = self._options.skip_own_echoes
-            if self._options.wait_for_crd and isinstance(source, KindSource) and not source.informer.shared:
-                source.informer.required = False
+                if self._options.wait_for_crd and not source.informer.shared:
+                    source.informer.required = False
+                elif given is not None and not self._options.wait_for_crd:
+                    source.informer.limit_sync(given)
         self._built = controller
         self._host.add_controller(controller)
         return controller
@@ -185,6 +213,7 @@ class ControllerBuilder:
         spec: InformerSpec,
         handler: Handler,
         predicates: Sequence[Predicate],
+        indexes: Mapping[str, IndexFunction] | None,
         *,
         primary: bool = False,
     ) -> None:
@@ -192,13 +221,13 @@ class ControllerBuilder:
         if not callable(handler):
             raise TypeError(
                 f"watching {what}: the handler is {type(handler).__name__}, not a function: "
-                "take enqueue_indexed(...) or enqueue_mapped(...) from eso_core.controller"
+                "take enqueue_indexed(...) or enqueue_mapped(...) from eso_core"
             )
         for predicate in predicates:
             if not isinstance(predicate, Predicate):
                 raise TypeError(
                     f"watching {what}: {predicate!r} is no predicate: "
-                    "wrap a function of an event as predicates.fn(function), predicates being in eso_core.controller"
+                    "wrap a function of an event as predicates.fn(function), predicates being in eso_core"
                 )
         needy = [predicate.name for predicate in predicates if predicate.needs_generation]
         if needy and gvk_of_kind(kind) in _WITHOUT_GENERATION:
@@ -206,4 +235,24 @@ class ControllerBuilder:
                 f"watching {what} with {', '.join(needy)}: objects of this kind have no generation: "
                 "use resource_version_changed"
             )
-        self._sources.append(KindSource(self._host.cache, spec, handler, predicates, primary=primary))
+        check_indexes(what, indexes)
+        source = KindSource(self._host.cache, spec, handler, predicates, primary=primary)
+        for name, function in (indexes or {}).items():
+            source.informer.add_index(name, function)
+        self._sources.append(source)
+
+
+def check_indexes(kind: str, indexes: object) -> None:
+    """Refuses what is no mapping of names to functions.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if indexes is not None and not isinstance(indexes, Mapping):
+        raise TypeError(f"indexes of {kind}: {type(indexes).__name__} is no dictionary: write {{name: function}}")
+    for name, function in (indexes or {}).items():
+        if not isinstance(name, str) or not callable(function):
+            raise TypeError(
+                f"indexes of {kind}: {name!r}: {type(function).__name__}: write {{name: function}}, "
+                "the function taking metadata and object and returning values"
+            )

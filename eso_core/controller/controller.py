@@ -9,6 +9,7 @@ What a reconcile's outcome does to its key:
     StaleCache                  run again in 50 ms; no failure
     any other exception         run again through the back-off
     cancelled by shutdown       nothing; the next start lists the object again
+    sys.exit(), GeneratorExit   the manager stops in order and fails with it
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ from structlog.contextvars import bind_contextvars
 
 from eso_core.aio import TaskScope, Timer
 from eso_core.cache import Cache, CachedObject
+from eso_core.cache.cache import SYNC_TIMEOUT
 from eso_core.cache.spec import resource_name
 from eso_core.controller.context import Context, Environment, current_context
 from eso_core.controller.event import Event, EventKind
 from eso_core.controller.hotloop import HotLoopGuard
 from eso_core.controller.options import ControllerOptions
-from eso_core.controller.result import ReconcileTimeout, Request, Result, StaleCache, TerminalError
+from eso_core.controller.result import ReconcileAborted, ReconcileTimeout, Request, Result, StaleCache, TerminalError
 from eso_core.controller.sources import EventSource, KindSource
 from eso_core.controller.stacks import task_stack
 from eso_core.meta import GVK, ObjectKey
@@ -50,6 +52,8 @@ _log = structlog.get_logger("eso_core.controller")
 _STALE_DELAY = 0.05
 #: A reconcile that goes on this long after its cancellation is reported.
 _CANCEL_GRACE = 10.0
+#: Keys whose last terminal error is remembered; beyond it the oldest is told with its stack again.
+_MAX_TERMINAL = 10_000
 
 #: Exceptions that are mistakes in the program, counted as "panics" because that is what dashboards ask for.
 _PROGRAMMING_ERRORS = (
@@ -100,7 +104,12 @@ class Controller:
         else:
 
             async def in_thread(ctx: Context, request: Request) -> Result | None:
-                return await asyncio.to_thread(reconcile, ctx, request)  # type: ignore[arg-type]
+                try:
+                    return await asyncio.to_thread(reconcile, ctx, request)  # type: ignore[arg-type]
+                except (TypeError, AttributeError) as error:
+                    if "coroutine" in str(error):
+                        error.add_note(_AWAIT)
+                    raise
 
             self._reconcile = in_thread
         self._metrics_root = metrics
@@ -114,6 +123,8 @@ class Controller:
         self._sources: list[EventSource] = []
         self._scope: TaskScope | None = None
         self._guard = HotLoopGuard(self.options.hot_loop_runs)
+        #: The terminal error that a key ended with last, for those that have not succeeded since.
+        self._terminal: dict[Request, str] = {}
         self._sources_started = False
         #: Makes spans; None for none.
         self.tracer = environment.tracer
@@ -153,6 +164,7 @@ class Controller:
         if event.kind is EventKind.DELETE:
             self.queue.forget(request)
             self._guard.changed(request)
+            self._terminal.pop(request, None)
             return
         if event.kind is not EventKind.UPDATE or event.old is None:
             return
@@ -215,7 +227,7 @@ class Controller:
         for source in self._sources:
             source.start(self, scope)
         self._sources_started = True
-        limit = None if self.options.wait_for_crd else self.options.cache_sync_timeout
+        limit = None if self.options.wait_for_crd else self.options.cache_sync_timeout or SYNC_TIMEOUT
         for source in list(self._sources):
             try:
                 async with self.clock.timeout(limit):
@@ -323,6 +335,15 @@ class Controller:
                 raise
             # Something the reconcile awaited was cancelled, not the reconcile.
             return self._failed(taken, error), error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            if isinstance(error, GeneratorExit) and not _in_a_task():
+                raise  # the worker itself is being closed, without a loop to stop in order
+            raise ReconcileAborted(
+                f"reconciling {request}: it raised {type(error).__name__}({error}), which ends the program: raise an Exception "
+                "to be run again, TerminalError not to be"
+            ) from error
         else:
             return self._succeeded(taken, result), None
         finally:
@@ -390,6 +411,8 @@ class Controller:
             queue.forget(request)
             outcome = "success"
         metrics.results[outcome].inc()
+        if self._terminal:
+            self._terminal.pop(request, None)
         if self._guard.ran(request, self.clock.monotonic()):
             self._report_loop(request)
         return outcome
@@ -408,7 +431,7 @@ class Controller:
         if isinstance(error, TerminalError):
             metrics.terminal_errors.inc()
             queue.forget(request)
-            self._say(_log.error, "Reconciler error", exc_info=error, terminal=True)
+            self._report_terminal(request, error)
             return "error"
         if isinstance(error, _PROGRAMMING_ERRORS):
             metrics.panics.inc()
@@ -424,6 +447,17 @@ class Controller:
         else:
             self._say(_log.error, "Reconciler error", exc_info=error)
         return "error"
+
+    def _report_terminal(self, request: Request, error: TerminalError) -> None:
+        """With its stack once, then in a line: the condition that tells of the error brings one more run, each resync others."""
+        text = f"{type(error).__name__}: {error}"
+        if self._terminal.get(request) == text:
+            self._say(_log.error, "Reconciler error", error=text, terminal=True)
+            return
+        if len(self._terminal) >= _MAX_TERMINAL:
+            del self._terminal[next(iter(self._terminal))]
+        self._terminal[request] = text
+        self._say(_log.error, "Reconciler error", exc_info=error, terminal=True)
 
     def _is_about(self, error: NotFound, request: Request) -> bool:
         """Whether a 404 says that the request's object does not exist, as opposed to another one, or its kind."""
@@ -474,6 +508,17 @@ class Controller:
 
 
 _NOTHING = Result()
+_AWAIT = (
+    "the reconciler is a plain function, which cannot await what ctx.client gives: declare it with `async def`, and make blocking "
+    "calls with `await asyncio.to_thread(function, ...)`"
+)
+
+
+def _in_a_task() -> bool:
+    try:
+        return asyncio.current_task() is not None
+    except RuntimeError:
+        return False
 
 
 def _is_coroutine_function(fn: object) -> bool:

@@ -156,7 +156,7 @@ def enqueue_indexed(kind: Kind, index: str, *, view: str = "") -> Handler:
         except KeyError as error:
             raise LookupError(
                 f"finding each {gvk_of_kind(kind).kind} that refers to {event.object.key}: there is no index {index!r}: "
-                "add it before the manager runs: manager.cache.index(kind, name, function)"
+                "give the controller of that kind indexes={name: function}, or add it with manager.cache.index"
             ) from error
         return _add_all([Request(entry.key.namespace, entry.key.name) for entry in found], event, enqueue)
 

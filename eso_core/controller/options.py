@@ -19,7 +19,8 @@ class ControllerOptions:
         max_concurrent: reconciles at a time, each of another key.
         rate_limiter: makes the limiter of retries from a clock; None means exponential from 5 ms to 1000 s per key.
         reconcile_timeout: seconds after which a reconcile is cancelled; None means never.
-        cache_sync_timeout: seconds that each source gets to deliver its initial state.
+        cache_sync_timeout: seconds that each kind and each other source gets to deliver its initial state; None means what the
+            manager's options say (120 s).
         need_leader_election: run only while leader.
         warmup: fill the queue while not leader.
         recover_panic: go on after programming errors; otherwise they stop the manager.
@@ -35,7 +36,7 @@ class ControllerOptions:
     max_concurrent: int = 1
     rate_limiter: Callable[[Clock], RateLimiter] | None = None
     reconcile_timeout: float | None = None
-    cache_sync_timeout: float = 120.0
+    cache_sync_timeout: float | None = None
     need_leader_election: bool = True
     warmup: bool = False
     recover_panic: bool = True
@@ -52,8 +53,10 @@ class ControllerOptions:
             raise ValueError(f"ControllerOptions: max_concurrent={self.max_concurrent} must be at least 1")
         if self.reconcile_timeout is not None and self.reconcile_timeout <= 0:
             raise ValueError(f"ControllerOptions: reconcile_timeout={self.reconcile_timeout} must be above 0 or None")
-        if self.cache_sync_timeout <= 0:
-            raise ValueError(f"ControllerOptions: cache_sync_timeout={self.cache_sync_timeout} must be above 0 seconds")
+        if self.cache_sync_timeout is not None and self.cache_sync_timeout <= 0:
+            raise ValueError(
+                f"ControllerOptions: cache_sync_timeout={self.cache_sync_timeout} must be above 0 seconds, or None"
+            )
         if self.hot_loop_runs < 0 or self.log_errors_after < 0:
             raise ValueError("ControllerOptions: hot_loop_runs and log_errors_after must be 0 or more")
 

@@ -21,6 +21,7 @@ __all__ = [
     "generation_changed",
     "label_selector",
     "labels_changed",
+    "more_than_status",
     "namespace",
     "resource_version_changed",
 ]
@@ -80,9 +81,26 @@ def _on_update(name: str, differs: Callable[[ObjectMeta, ObjectMeta], bool], *, 
     return Predicate(name, test, needs_generation=generation)
 
 
-#: The spec changed, or deletion began: the server raises the generation for both. Resyncs and status writes are filtered.
+#: The spec changed, or deletion began: the server raises the generation for both. Resyncs and status writes are filtered, and
+#: so is the finalizer that `finalize` adds: beside it take `more_than_status`, or add `| finalizers_changed`.
 generation_changed = _on_update(
     "generation_changed", lambda old, new: old.generation != new.generation, generation=True
+)
+
+#: Anything but the status changed: filters writes of the status, also the reconciler's own. Unlike `generation_changed` it
+#: lets labels, annotations, owners, resyncs, and the finalizer that `finalize` adds, pass.
+more_than_status = _on_update(
+    "more_than_status",
+    lambda old, new: (
+        old.resource_version == new.resource_version
+        or old.generation != new.generation
+        or old.labels != new.labels
+        or old.annotations != new.annotations
+        or old.deletion_timestamp != new.deletion_timestamp
+        or list(old.finalizers) != list(new.finalizers)
+        or list(old.owner_references) != list(new.owner_references)
+    ),
+    generation=True,
 )
 
 #: Anything changed: filters resyncs only.

@@ -122,7 +122,7 @@ class KindSource:
         await self._registration.wait_synced()
 
     def last_error(self) -> str:
-        return "; ".join(self.informer.last_failures.values())
+        return self.informer.trouble()
 
     def stop(self) -> None:
         if self._registration is not None:

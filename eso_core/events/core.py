@@ -13,9 +13,8 @@ from collections.abc import Hashable
 from datetime import datetime
 from typing import Generic, Literal, TypeVar
 
-import structlog
-
 from eso_core.aio import Clock
+from eso_core.events.checks import check_event, not_recorded
 from eso_core.events.reference import EventSubject, ObjectReference, reference_of
 from eso_core.events.sink import EventSink, clipped, event_name
 from eso_core.meta import JsonObject, ObjectKey, format_time
@@ -23,8 +22,6 @@ from eso_core.meta.wellknown import EVENT
 from eso_core.metrics.families import Counter
 
 __all__ = ["CoreCorrelator", "EventType", "Recorder"]
-
-_log = structlog.get_logger("eso_core.events")
 
 EventType = Literal["Normal", "Warning"]
 
@@ -221,16 +218,13 @@ class Recorder:
         """
         try:
             reference = reference_of(subject)
-            if event_type not in ("Normal", "Warning") or not reason or not reference.name:
-                raise ValueError(
-                    f"type {event_type!r}, reason {reason!r} and object name {reference.name!r} are needed"
-                )
+            check_event(event_type, reason, reference.name)
             series = self._correlator.correlate(
                 self.component, reference, event_type, reason, clipped(message, _MESSAGE_LIMIT)
             )
         except Exception as error:
             self._dropped.labels("invalid").inc()
-            _log.error("event not recorded", reason=reason, exc_info=error)
+            not_recorded(error, reason)
             return
         if series is None:
             self._dropped.labels("spam").inc()

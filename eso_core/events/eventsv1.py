@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
 from eso_core.aio import Clock
+from eso_core.events.checks import check_event, check_word, not_recorded
 from eso_core.events.core import EventType, LruMap
 from eso_core.events.reference import EventSubject, ObjectReference, reference_of
 from eso_core.events.sink import EventSink, clipped, event_name
@@ -22,8 +22,6 @@ from eso_core.meta.wellknown import EVENT_V1
 from eso_core.metrics.families import Counter
 
 __all__ = ["RecorderV1", "SeriesCorrelator"]
-
-_log = structlog.get_logger("eso_core.events")
 
 _QUIET = 360.0
 _HEARTBEAT = 1800.0
@@ -190,18 +188,19 @@ class RecorderV1:
     ) -> None:
         """Records that `action` led to `reason` for `subject`. Returns at once and never raises."""
         try:
-            if event_type not in ("Normal", "Warning") or not reason or not action:
-                raise ValueError(f"type {event_type!r}, reason {reason!r} and action {action!r} are needed")
+            regarded = reference_of(subject)
+            check_event(event_type, reason, regarded.name)
+            check_word("action", action)
             identity = _Identity(
                 controller=self._controller,
                 instance=self._instance,
                 action=clipped(action, _SHORT_LIMIT),
                 reason=clipped(reason, _SHORT_LIMIT),
                 type=event_type,
-                regarding=replace(reference_of(subject), resource_version=""),
+                regarding=replace(regarded, resource_version=""),
                 related=None if related is None else reference_of(related),
             )
             self._correlator.record(identity, clipped(note, _NOTE_LIMIT), annotations)
         except Exception as error:
             self._dropped.labels("invalid").inc()
-            _log.error("event not recorded", reason=reason, exc_info=error)
+            not_recorded(error, reason)

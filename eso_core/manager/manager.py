@@ -181,6 +181,11 @@ class Manager:
         """What the options say of controllers of this kind (`Kind.group`)."""
         return self.options.group_kind_concurrency.get(kind)
 
+    @property
+    def cache_sync_timeout(self) -> float:
+        """Seconds that kinds get to fill their cache where their controller does not say."""
+        return self.options.cache_sync_timeout
+
     def claim_name(self, name: str) -> None:
         """Reserves a controller's name.
 
@@ -338,6 +343,11 @@ class Manager:
         if self.options.watch_definitions:
             definitions = self.cache.register(InformerSpec(Partial(CRD), view="definitions"))
             definitions.subscribe(self._definition_changed)
+        if not any(group.runnables for group in (self._webhooks, self._others, self._elected)):
+            _log.warning(
+                "nothing to run: no controller, webhook or other runnable was added: "
+                "declare one before the manager runs, unless some are added later"
+            )
         await self._events.start()
         self._events.spawn(self._sink.run(), name="event sink")
         await self._servers.start()
@@ -519,7 +529,7 @@ class Manager:
 
     def _error(self) -> ManagerError:
         name, first = self._errors[0]
-        error = ManagerError(f"running the manager: {name} failed: {first}")
+        error = ManagerError(f"running the manager: {name} failed: {str(first) or type(first).__name__}")
         if len(self._errors) == 1:
             error.__cause__ = first
         else:

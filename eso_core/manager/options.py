@@ -105,7 +105,8 @@ class ManagerOptions:
         graceful_shutdown_timeout: seconds for running work at a stop; 0 means none, negative without limit.
         shutdown_delay: seconds between "not ready" and the stop.
         scopes: options of informers by kind and namespace: selectors and transforms, and which namespaces are watched.
-        cache_sync_timeout: seconds for the caches to fill before the start fails.
+        cache_sync_timeout: seconds for the caches to fill before the start fails; for the kinds of a controller its own option of
+            this name comes first.
         freeze_gc: keep the garbage collector (of the whole process) from what the caches hold, and let it run less often.
         group_kind_concurrency: reconciles at a time for controllers of a kind, as `Kind.group` (or `Kind` in the core group);
             what a controller's own options say comes first.

@@ -21,7 +21,7 @@ def set_condition(
     conditions: list[JsonObject],
     *,
     type: str,
-    status: str,
+    status: str | bool,
     reason: str,
     message: str = "",
     now: datetime,
@@ -32,6 +32,15 @@ def set_condition(
     ``lastTransitionTime`` moves only when the status changes. ``observedGeneration`` never goes down: a call with an
     older generation than the recorded one changes nothing.
 
+    Args:
+        conditions: The list in the status.
+        type: CamelCase, such as Ready.
+        status: True, False or Unknown; a bool stands for its name.
+        reason: One CamelCase word for machines.
+        message: For people; longer ones than the API conventions allow are cut.
+        now: The time of a transition.
+        observed_generation: Of the object, as it was when this was found.
+
     Returns:
         Whether anything changed.
 
@@ -40,6 +49,7 @@ def set_condition(
     """
     if not type or len(type) > 316:
         raise ValueError(f"setting a condition: type must have 1 to 316 characters, not {len(type)}")
+    status = str(status) if isinstance(status, bool) else status
     if status not in _STATUSES:
         raise ValueError(f"setting condition {type}: status must be True, False or Unknown, not {status!r}")
     if len(reason) > 1_024 or _REASON.fullmatch(reason) is None:

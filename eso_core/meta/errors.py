@@ -21,7 +21,7 @@
     ├─ JsonPatchError            a JSON patch that cannot be applied; JsonPatchTestFailed (both in meta.jsonpatch)
     ├─ OwnerError                an owner reference that the server would not honour
     ├─ FinalizerError            cleanups before a deletion that failed
-    ├─ MapperError               NoKindMatch, NoResourceMatch, AmbiguousKind
+    ├─ MapperError               NoKindMatch, NoResourceMatch, NoSubresource, AmbiguousKind
     ├─ CacheError                NotSynced, NotCached, NotIndexed, SyncTimeout, StaleCache
     ├─ ManagerError              the manager could not start or stop
     ├─ LeaderElectionLost
@@ -62,6 +62,7 @@ __all__ = [
     "MethodNotAllowed",
     "NoKindMatch",
     "NoResourceMatch",
+    "NoSubresource",
     "NotAcceptable",
     "NotCached",
     "NotFound",
@@ -401,6 +402,10 @@ class NoKindMatch(MapperError):
 
 class NoResourceMatch(MapperError):
     """No kind belongs to this resource."""
+
+
+class NoSubresource(MapperError):
+    """The objects of this kind have no such subresource; the server's own answer is that the object was not found."""
 
 
 class AmbiguousKind(MapperError):

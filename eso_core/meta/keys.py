@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from eso_core.meta.gvk import JsonObject
 
-__all__ = ["ObjectKey"]
+__all__ = ["ObjectKey", "object_key"]
 
 
 class ObjectKey(NamedTuple):
@@ -35,3 +35,17 @@ class ObjectKey(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
+def object_key(kind: str, key: object) -> ObjectKey:
+    """The key that a caller gave for an object of `kind`: any pair of namespace and name.
+
+    Raises:
+        TypeError: It is no pair. A text is none, though one of two letters would unpack into a namespace and a name.
+    """
+    if isinstance(key, tuple) and len(key) == 2:
+        return ObjectKey(*key)
+    shown = repr(key) if isinstance(key, str) else f"by {type(key).__name__}"
+    raise TypeError(
+        f"using {kind} {shown}: pass an ObjectKey(namespace, name), such as request.key, or ObjectKey.parse(text)"
+    )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, Protocol
+
 from eso_core.meta.errors import OwnerError
-from eso_core.meta.gvk import GVK, JsonObject, split_api_version
+from eso_core.meta.gvk import GVK, JsonObject, gvk_of, split_api_version
 
 __all__ = [
+    "TypedOwner",
     "controller_of",
     "has_owner_reference",
     "owner_reference",
@@ -13,6 +16,14 @@ __all__ = [
     "set_controller_reference",
     "set_owner_reference",
 ]
+
+
+class TypedOwner(Protocol):
+    """A typed resource, as far as a reference to it is concerned."""
+
+    gvk: ClassVar[GVK]
+
+    def encode(self) -> JsonObject: ...
 
 
 def owner_reference(
@@ -36,12 +47,22 @@ def owner_reference(
     return ref
 
 
-def set_controller_reference(owner: JsonObject, obj: JsonObject, gvk: GVK) -> bool:
-    """Makes ``owner`` (of kind ``gvk``) the controller of ``obj``, in place; whether that changed anything.
+def set_controller_reference(owner: JsonObject | TypedOwner, obj: JsonObject, gvk: GVK | None = None) -> bool:
+    """Makes ``owner`` the controller of ``obj``, in place; whether that changed anything.
+
+    Args:
+        owner: A typed resource, or an object as JSON.
+        obj: What is owned, as JSON.
+        gvk: The owner's kind; by default that of its class, or the one that its JSON names.
 
     Raises:
         OwnerError: Another object controls it already, or the owner cannot own it.
+        ValueError: The owner is JSON that does not name its kind.
     """
+    if not isinstance(owner, dict):
+        gvk = gvk or owner.gvk
+        owner = owner.encode()
+    gvk = gvk or gvk_of(owner)
     _check_scope(owner, obj, gvk)
     ref = owner_reference(owner, gvk, controller=True, block_owner_deletion=True)
     current = controller_of(obj)

@@ -56,7 +56,7 @@ class CacheMetrics:
             prefix + "handler_errors_total", "Event handlers that raised", kind, registry=registry
         )
         self.transform_errors = Counter(
-            prefix + "transform_errors_total", "Objects dropped because they could not be read or transformed", kind,
+            prefix + "transform_errors_total", "Objects that could not be read, transformed or indexed", kind,
             registry=registry,
         )  # fmt: skip
         informer = ("name", "group", "version", "resource")

@@ -1,6 +1,6 @@
 """`python -m eso_core.model MODULE:CLASS [...]`: the CustomResourceDefinition of resource classes, as YAML.
 
-Several classes are versions of one kind; the first is the stored one.
+Several classes of one kind are its versions, the first is the stored one; each further kind is a document of its own.
 """
 
 from __future__ import annotations
@@ -21,14 +21,18 @@ __all__ = ["main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the definition; 1 with one line on stderr when a class cannot be found."""
     parser = argparse.ArgumentParser(prog="python -m eso_core.model", description=__doc__)
-    parser.add_argument("classes", nargs="+", metavar="MODULE:CLASS", help="versions of one kind, the stored one first")
+    parser.add_argument("classes", nargs="+", metavar="MODULE:CLASS", help="of one kind the stored version comes first")
     args = parser.parse_args(argv)
     try:
         classes = [_resource(name) for name in args.classes]
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         sys.stderr.write(f"making a definition: {error}\n")
         return 1
-    sys.stdout.write(yaml.safe_dump(crd_for(*classes), sort_keys=False, width=120))
+    kinds: dict[tuple[str, str], list[type[Resource]]] = {}
+    for found in classes:
+        kinds.setdefault((found.gvk.group, found.gvk.kind), []).append(found)
+    made = [crd_for(*versions) for versions in kinds.values()]
+    sys.stdout.write(yaml.safe_dump_all(made, sort_keys=False, width=120))
     return 0
 
 

@@ -1,7 +1,6 @@
 """The smallest controller: each Greeting says who was greeted."""
 
-from eso_core import Context, Operator, Request, Resource
-from eso_core.model import Model
+from eso_core import Context, Model, Operator, Request, Resource
 
 
 class Name(Model):

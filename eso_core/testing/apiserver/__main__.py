@@ -21,7 +21,15 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--no-tls", action="store_true", help="plain HTTP")
     parser.add_argument("--state", type=Path, help="file that keeps the objects over restarts")
     parser.add_argument("--audit-log", type=Path, help="file that gets one JSON line per request")
-    parser.add_argument("--crds", type=Path, help="folder of CustomResourceDefinition manifests to install")
+    parser.add_argument(
+        "--crds",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="PATH",
+        help="files and folders of CustomResourceDefinition manifests to install",
+    )
     return parser.parse_args(argv)
 
 
@@ -37,9 +45,8 @@ async def _run(arguments: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with await ApiServer.start(options) as server:
-        if arguments.crds is not None:
-            for manifest in definitions([arguments.crds]):
-                server.install(manifest)
+        for manifest in definitions(arguments.crds):
+            server.install(manifest)
         server.write_kubeconfig(arguments.kubeconfig)
         sys.stdout.write(f"{server.url}\n")
         sys.stdout.flush()

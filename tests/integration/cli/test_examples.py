@@ -129,3 +129,34 @@ def test_a_secret_comes_out_of_a_real_openbao_and_follows_it(tmp_path: Path) -> 
             shell.until(kubectl + "get externalsecret web -o jsonpath={.status.conditions}", '"status":"False"')
             assert shell.run(password).stdout == "battery-staple"
         assert dev.returncode == 0
+
+
+def test_a_controller_of_ones_own_serves_a_website(tmp_path: Path) -> None:
+    """API server, controller, kubectl, the tests and the definition, as the page has them; both servers know the kind."""
+    page = ROOT / "docs" / "examples" / "custom-controller" / "README.md"
+    shell = Shell(tmp_path, {"PYTHONPATH=docs": f"PYTHONPATH={ROOT}:docs"})
+    folder = tmp_path / "docs" / "examples" / "custom-controller"
+    # Tests run side by side, so that none may have the default ports.
+    code = folder / "website" / "controller.py"
+    quiet = 'leader_election=True, metrics_addr="0", health_addr="0")'
+    code.write_text(code.read_text().replace("leader_election=True)", quiet))
+    kubectl = "kubectl --kubeconfig dev.kubeconfig "
+    with shell.background(block(page, "apiserver")):
+        shell.until(kubectl + "get crd -o name || true", "websites.example.io")
+        with shell.background("env " + block(page, "controller"), signal.SIGTERM) as controller:
+            assert shell.run(block(page, "create")).returncode == 0
+            assert "0 of 2 copies run" in shell.until(block(page, "look"), "Starting")
+            assert shell.run(block(page, "serve")).returncode == 0
+            shell.until(block(page, "look"), "Serving")
+            shell.run(kubectl + "delete website shop")
+            shell.until(kubectl + "get websites,deployments 2>&1", "No resources found")
+        assert controller.returncode == 0
+    tested = shell.run(block(page, "test"))
+    assert tested.returncode == 0, tested.stdout
+    before = (folder / "crds" / "websites.yaml").read_text()
+    assert shell.run(block(page, "definition")).returncode == 0
+    assert (folder / "crds" / "websites.yaml").read_text() == before
+    also = re.search(r"`(\S+/eso dev --api-only .*?)`", page.read_text())
+    assert also
+    with shell.background(also.group(1)):
+        shell.until("kubectl --kubeconfig .eso-dev/kubeconfig get crd -o name || true", "websites.example.io")

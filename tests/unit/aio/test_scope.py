@@ -96,6 +96,22 @@ async def test_an_error_handler_keeps_the_scope_alive() -> None:
     assert [str(e) for e in seen] == ["boom"]
 
 
+async def test_an_error_handler_takes_what_is_no_exception_too() -> None:
+    """Else the task is gone and nobody hears of it until the scope ends."""
+    seen: list[BaseException] = []
+
+    class Odd(BaseException):
+        """Derives from neither Exception nor what ends a program."""
+
+    async def fails(error: BaseException) -> None:
+        raise error
+
+    async with TaskScope("t") as scope:
+        scope.spawn(fails(Odd()), name="a", on_error=seen.append)
+        scope.spawn(fails(GeneratorExit()), name="b", on_error=seen.append)
+    assert [type(error) for error in seen] == [Odd, GeneratorExit]
+
+
 async def test_cancel_ends_the_children_and_keeps_the_scope() -> None:
     """cancel() awaits the children and the scope takes new ones."""
     async with TaskScope("t") as scope:

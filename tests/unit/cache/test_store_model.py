@@ -39,7 +39,7 @@ class StoreMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.codec = Codec(CONFIG_MAP)
-        self.store = Store(lambda name, error: None)
+        self.store = Store(lambda name, key, error: None)
         self.store.add_index("label", lambda meta, obj: [meta.labels["l"]] if meta.labels else [])
         self.model: dict[ObjectKey, tuple[int, int, str]] = {}  # uid, version, label
         self.seen: dict[ObjectKey, int] = {}  # what a handler would believe: version by key

@@ -11,6 +11,8 @@ from eso_core.aio import TaskScope
 from eso_core.controller import Context, ControllerOptions, Func, Request, Result
 from eso_core.controller.event import Event, EventKind
 from eso_core.controller.handlers import enqueue_mapped
+from eso_core.controller.result import ReconcileAborted
+from eso_core.manager import ManagerOptions
 from eso_core.queue import LOW_PRIORITY
 from eso_core.testing.clock import FakeClock
 
@@ -20,7 +22,8 @@ KEY = Request("ns", "a")
 def test_a_controller_that_says_nothing_is_as_the_original_library_has_it() -> None:
     """K-01, K-30, K-32, K-36, K-38: 120 s to sync, one reconcile at a time, no limit, loops from 60 runs, leaders only."""
     options = ControllerOptions()
-    assert options.cache_sync_timeout == 120.0
+    assert options.cache_sync_timeout is None
+    assert ManagerOptions().cache_sync_timeout == 120.0
     assert options.max_concurrent == 1
     assert options.reconcile_timeout is None
     assert options.recover_panic
@@ -87,7 +90,7 @@ async def test_other_errors_are_survived_and_are_no_panics(kit: Any, clock: Fake
 
 
 async def test_a_program_that_wants_to_end_ends(kit: Any, clock: FakeClock) -> None:
-    """K-31: what is no Exception is nobody's to survive."""
+    """K-31: what is no Exception is nobody's to survive: the controller fails, and the manager with it."""
 
     class Enough(BaseException):
         pass
@@ -97,10 +100,11 @@ async def test_a_program_that_wants_to_end_ends(kit: Any, clock: FakeClock) -> N
 
     controller = kit.controller(reconcile)
     controller.add(KEY)
-    with pytest.raises(Enough):
+    with pytest.raises(ReconcileAborted, match=r"reconciling ns/a: it raised Enough\(\)") as aborted:
         async with TaskScope("program") as scope:
-            scope.spawn(controller.start(), name="controller", on_error=lambda error: None)
+            scope.spawn(controller.start(), name="controller")
             await clock.sleep(1)
+    assert isinstance(aborted.value.__cause__, Enough)
     assert kit.count("controller_runtime_active_workers") == 0
 
 

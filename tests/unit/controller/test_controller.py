@@ -10,6 +10,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from eso_core.cache import CachedObject
 from eso_core.controller import (
     Context,
     ControllerOptions,
@@ -21,6 +22,8 @@ from eso_core.controller import (
     Ticker,
     current_context,
 )
+from eso_core.controller.event import Event, EventKind
+from eso_core.meta import ObjectKey, ObjectMeta
 from eso_core.meta.errors import Conflict, SyncTimeout
 from eso_core.queue import ItemExponential, MaxOf, TokenBucket
 from eso_core.testing.clock import FakeClock
@@ -91,9 +94,9 @@ async def test_requeue_goes_through_the_back_off_and_keeps_the_count(kit: Any, c
     assert kit.count("controller_runtime_reconcile_errors_total") == 1
 
 
-async def test_delays_of_zero_or_less_do_not_requeue(kit: Any, clock: FakeClock) -> None:
-    """P-36."""
-    script = Script(clock, Result(requeue_after=0), Result(requeue_after=-5))
+async def test_delays_of_zero_do_not_requeue(kit: Any, clock: FakeClock) -> None:
+    """P-36: as in controller-runtime."""
+    script = Script(clock, Result(requeue_after=0), Result.after(0))
     controller = kit.controller(script)
     kit.start(controller)
     controller.add(KEY)
@@ -134,6 +137,39 @@ async def test_terminal_errors_are_not_retried(kit: Any, clock: FakeClock) -> No
     controller.add(KEY)
     await clock.settle()
     assert script.contexts[1].attempt == 1
+
+
+async def test_a_terminal_error_shows_its_stack_once(kit: Any, clock: FakeClock, quiet: list[Any]) -> None:
+    """4.4: the write of the condition runs the key again, with the same error: a line is enough. A new error is new."""
+    other = Request("ns", "b")
+    same, new = TerminalError("bad spec"), TerminalError("worse spec")
+    script = Script(clock, same, same, same, new, None, same)
+    controller = kit.controller(script)
+    kit.start(controller)
+    for request in (KEY, KEY, other, KEY, KEY, KEY):
+        controller.add(request)
+        await clock.settle()
+    told = [line for line in quiet if line["event"] == "Reconciler error"]
+    assert ["exc_info" in line for line in told] == [True, False, True, True, True]
+    assert told[1]["error"] == "TerminalError: bad spec"
+    assert all(line["terminal"] and line["log_level"] == "error" for line in told)
+    assert kit.count("controller_runtime_terminal_reconcile_errors_total") == 5
+
+
+async def test_what_is_remembered_of_terminal_errors_goes_with_the_object_and_has_a_limit(
+    kit: Any, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P-73: a controller may see any number of keys."""
+    monkeypatch.setattr("eso_core.controller.controller._MAX_TERMINAL", 3)
+    controller = kit.controller(Script(clock, *[TerminalError("no")] * 6))
+    kit.start(controller)
+    for number in range(5):
+        controller.add(Request("ns", str(number)))
+    await clock.settle()
+    assert [request.name for request in controller._terminal] == ["2", "3", "4"]
+    meta = ObjectMeta(name="3", namespace="ns")
+    controller.primary_changed(Event(EventKind.DELETE, CachedObject(ObjectKey("ns", "3"), meta, b"{}")))
+    assert [request.name for request in controller._terminal] == ["2", "4"]
 
 
 async def test_a_stale_cache_runs_again_in_50_ms_without_being_a_failure(kit: Any, clock: FakeClock) -> None:

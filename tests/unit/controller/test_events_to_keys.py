@@ -83,6 +83,28 @@ def test_comparing_predicates_pass_their_change_and_everything_but_updates(
         assert predicate(Event(kind, PLAIN))
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"generation": 2},
+        {"labels": {"a": "b"}},
+        {"annotations": {"a": "b"}},
+        {"finalizers": ["x/y"]},
+        {"deletionTimestamp": "2026-01-01T00:00:00Z"},
+        {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": "u"}]},
+    ],
+)
+def test_a_write_of_the_status_alone_is_told_apart(changed: dict[str, Any]) -> None:
+    """K-21: what else changes counts, the finalizer of the first run too; a resync is no write."""
+    test = predicates.more_than_status
+    assert not test(update(PLAIN, entry(resourceVersion="2")))
+    assert test(update(PLAIN, entry(resourceVersion="2", **changed)))
+    assert test(update(PLAIN, PLAIN, resync=True))
+    for kind in (EventKind.CREATE, EventKind.DELETE, EventKind.GENERIC):
+        assert test(Event(kind, PLAIN))
+    assert test.needs_generation
+
+
 def test_predicates_combine() -> None:
     """4.3: and, or, not; names show the expression."""
     labelled = entry(labels={"app": "x"})
@@ -297,6 +319,8 @@ async def test_a_channel_feeds_from_any_iterator(kit: Any, clock: FakeClock) -> 
 
 class Host:
     """A manager as the builder sees one."""
+
+    cache_sync_timeout = 120.0
 
     def __init__(self, kit: Any) -> None:
         self.cache = kit.cache

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -63,6 +67,8 @@ def test_wrong_arguments_of_an_operator_name_the_right_ones(wrong: dict[str, Any
         ({"watches": [SECRET]}, r"watches is list, not a dictionary: write \{kind: handler\}"),
         ({"max_concurrent": 3}, "max_concurrent is called workers here"),
         ({"workers": "4"}, "workers='4' is no number"),
+        ({"worker": 4}, "there is no 'worker': did you mean workers"),
+        ({"max_tries": 3}, "there is no 'max_tries': choose from cache_sync_timeout, .*workers"),
     ],
 )
 def test_wrong_arguments_of_a_controller_name_the_right_ones(wrong: dict[str, Any], said: str) -> None:
@@ -93,7 +99,6 @@ def test_a_function_that_cannot_reconcile_is_refused_when_it_is_declared(wrong: 
             r"watching Secret: the handler is str, not a function: take enqueue_indexed",
         ),
         ({"predicates": [lambda event: True]}, r"watching ConfigMap: .* is no predicate: wrap .* predicates\.fn"),
-        ({"retries": 3}, "there is no 'retries': choose from max_concurrent, rate_limiter"),
     ],
 )
 async def test_wrong_parts_of_a_controller_are_found_when_the_manager_is_made(wrong: Any, said: str) -> None:
@@ -189,10 +194,77 @@ async def test_a_function_that_returns_a_coroutine_is_told_to_be_async() -> None
         raise next(entry["exc_info"] for entry in logs if entry["event"] == "Reconciler error")
 
 
-def test_a_time_that_is_not_a_number_is_refused() -> None:
-    """It would never come, and nobody would hear of it."""
-    with pytest.raises(ValueError, match=r"Result\.after: seconds=nan, .* is no time"):
-        Result.after(math.nan)
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf, -1, -0.001])
+def test_a_time_that_never_comes_is_refused(wrong: float) -> None:
+    """Nobody would hear of it: the key would just not run again."""
+    with pytest.raises(ValueError, match=r"Result\.after: seconds=.* is no time to wait: .* max\(1, seconds\)"):
+        Result.after(wrong)
+    with pytest.raises(ValueError, match=r"Result: requeue_after=.* is no time to wait: give 0 \(no run\) or more"):
+        Result(requeue_after=wrong)
+
+
+async def test_a_plain_function_that_uses_the_client_is_told_to_be_async() -> None:
+    """What Python says of the coroutine helps nobody who has not seen it before."""
+    operator = Operator("sites")
+    held = threading.Event()
+
+    @operator.controller(CONFIG_MAP)
+    def reconcile(ctx: Context, request: Request) -> None:
+        found: Any = ctx.client.get(CONFIG_MAP, request.key)
+        try:
+            found["data"]
+        finally:
+            found.close()
+            held.set()
+
+    clock = FakeClock()
+    with capture_logs() as logs:
+        async with FakeClient(CONFIG, clock=clock) as client, TaskScope("manager") as scope:
+            manager = await operator.manager(client, QUIET, clock=clock)
+            scope.spawn(manager.run(), name="manager")
+            await clock.advance(0.001)
+            while not any("exc_info" in entry for entry in logs):  # noqa: ASYNC110 - the thread has no event
+                await asyncio.sleep(0.001)
+            manager.stop()
+            await clock.advance(60)
+    assert held.is_set()
+    (note, *_) = next(entry["exc_info"] for entry in logs if "exc_info" in entry).__notes__
+    assert "declare it with `async def`, and make blocking calls with `await asyncio.to_thread" in note
+
+
+async def test_the_fluent_form_names_its_options() -> None:
+    """They are those of `ControllerOptions`."""
+    async with FakeClient() as client:
+        with pytest.raises(TypeError, match="there is no 'retries': choose from max_concurrent, rate_limiter"):
+            Manager(client).controller(nothing).for_(CONFIG_MAP).options(retries=3)
+
+
+def test_a_time_as_text_says_what_reads_it() -> None:
+    """Specs have durations as text."""
+    with pytest.raises(TypeError, match=r"Result\.after: '5m' is a text: .* take parse_duration\(text\)"):
+        Result.after("5m")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", ["5m", True, timedelta(minutes=5)])
+def test_a_time_that_is_no_number_is_refused(wrong: Any) -> None:
+    """At once, with what takes other forms."""
+    with pytest.raises(TypeError, match=r"not seconds: Result\.after\(\.\.\.\) takes minutes, hours and timedeltas"):
+        Result(requeue_after=wrong)
+
+
+async def test_a_time_in_the_past_is_a_failure_of_that_run_and_tried_again() -> None:
+    """The back-off runs it again, and the log says what to write."""
+    operator, runs = Operator("sites"), 0
+
+    @operator.controller(CONFIG_MAP)
+    async def reconcile(ctx: Context, request: Request) -> Result:
+        nonlocal runs
+        runs += request.name == "a"
+        return Result.after(-5)
+
+    _, logs = await run(operator, CONFIG)
+    assert runs > 1
+    assert any("is no time to wait" in str(entry.get("exc_info")) for entry in logs)
 
 
 async def test_a_handler_of_an_index_that_is_not_there_names_the_index() -> None:
@@ -206,7 +278,7 @@ async def test_a_handler_of_an_index_that_is_not_there_names_the_index() -> None
     failed = next(entry for entry in logs if entry["event"] == "event handler failed")
     with pytest.raises(
         LookupError,
-        match=r"each ConfigMap that refers to n/s: there is no index 'typo': add it before .*manager\.cache\.index",
+        match=r"each ConfigMap that refers to n/s: there is no index 'typo': give the controller .*indexes=\{name: function\}",
     ):
         raise failed["exc_info"]
 
@@ -259,6 +331,46 @@ async def test_a_finalizer_function_that_is_not_async_is_told_to_be() -> None:
         assert (await client.get(CONFIG_MAP, ObjectKey("n", "a")))["metadata"]["finalizers"] == ["example.com/x"]
 
 
+@pytest.mark.parametrize("wrong", ["apply", "cleanup"])
+@pytest.mark.parametrize("bind", [lambda function: function, partial])
+async def test_a_plain_finalizer_function_is_found_before_anything_runs(wrong: str, bind: Any) -> None:
+    """A cleanup that ran is told of too late; the first run of the object finds both."""
+    ran: list[str] = []
+
+    async def right(obj: Any) -> None:
+        ran.append("right")
+
+    def plain(obj: Any) -> None:
+        ran.append("plain")
+
+    functions = {"apply": right, "cleanup": right, wrong: bind(plain)}
+    held = {**CONFIG, "metadata": {**CONFIG_METADATA, "finalizers": ["example.com/x"]}}
+    async with FakeClient(held) as client:
+        for _ in range(2):
+            obj = await client.get(CONFIG_MAP, ObjectKey("n", "a"))
+            with pytest.raises(TypeError, match=f"finalize: {wrong} .*plain is a plain function: declare it with"):
+                await finalize(client, obj, "example.com/x", functions["apply"], functions["cleanup"])
+            await client.delete(CONFIG_MAP, ObjectKey("n", "a"))
+    assert ran == []
+
+
+async def test_what_finalize_gives_back_is_what_apply_returns() -> None:
+    """Its type, too: `return await finalize(...)` is checked where the reconciler says what it returns."""
+    held = {**CONFIG, "metadata": {**CONFIG_METADATA, "finalizers": ["example.com/x"]}}
+
+    async def work(obj: dict[str, Any]) -> Result:
+        return Result.after(minutes=1)
+
+    async def nothing_left(obj: dict[str, Any]) -> None:
+        """Cleans up."""
+
+    async def reconcile(client: FakeClient) -> Result | None:
+        return await finalize(client, held, "example.com/x", lambda it: work(it), nothing_left)
+
+    async with FakeClient(held) as client:
+        assert await reconcile(client) == Result(requeue_after=60.0)
+
+
 async def test_a_kind_that_is_not_served_asks_for_its_definition() -> None:
     """The log of a start that waits says for what, with group and version."""
     absent = GVK("nope.example.com", "v1", "Ghost")
@@ -276,6 +388,21 @@ async def test_a_kind_that_is_not_served_asks_for_its_definition() -> None:
     told = next(entry for entry in logs if entry["event"].startswith("kind is not served: "))
     assert told["event"] == "kind is not served: looking again in 10 s: is its CustomResourceDefinition applied?"
     assert (told["kind"], told["version"]) == ("Ghost", "nope.example.com/v1")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"indexes": [nothing]}, r"indexes of ConfigMap: list is no dictionary: write \{name: function\}"),
+        ({"indexes": {"by-secret": "secretName"}}, "indexes of ConfigMap: 'by-secret': str: write"),
+        ({"indexes_of": [SECRET]}, r"indexes_of is list, not a dictionary: write \{kind: \{name: function\}\}"),
+        ({"indexes_of": {SECRET: {"x": nothing}}}, "indexes_of names Secret, which is neither in owns nor in watches"),
+    ],
+)
+def test_wrong_indexes_of_a_controller_name_the_right_ones(wrong: dict[str, Any], said: str) -> None:
+    """When they are declared, not in the middle of the first list."""
+    with pytest.raises(TypeError, match=said):
+        Operator("sites").controller(CONFIG_MAP, **wrong)
 
 
 def test_a_decorator_without_its_kind_is_refused() -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from eso_core.aio import TaskScope
 from eso_core.events import CoreCorrelator, EventSink, ObjectReference, Recorder, SinkOptions, reference_of
@@ -191,12 +192,25 @@ async def test_memory_for_series_is_bounded(kit: Kit) -> None:
     assert len(kit.correlator._buckets) == 4096
 
 
-async def test_recording_never_raises(kit: Kit) -> None:
-    """M-51: nonsense is logged and counted."""
-    kit.recorder.event(object(), "Normal", "R", "m")  # type: ignore[arg-type]
-    kit.recorder.event(SUBJECT, "Strange", "R", "m")  # type: ignore[arg-type]
-    kit.recorder.event({"kind": "X"}, "Normal", "R", "m")
-    assert kit.dropped("invalid") == 3
+@pytest.mark.parametrize(
+    ("subject", "event_type", "reason", "said"),
+    [
+        (object(), "Normal", "R", "recording an event about object: give an object or a reference to one"),
+        (SUBJECT, "Strange", "R", "its type is 'Strange': give 'Normal' or 'Warning'"),
+        (SUBJECT, "Normal", "", "its reason is empty: give one CamelCase word of at most 128 characters"),
+        (SUBJECT, "Normal", None, "its reason is NoneType, not a text: give one CamelCase word"),
+        ({"kind": "X"}, "Normal", "R", "the object it is about has no name: give an object that was read"),
+    ],
+)
+async def test_recording_never_raises(kit: Kit, subject: Any, event_type: Any, reason: Any, said: str) -> None:
+    """M-51: nonsense is counted, and logged with the rule that it breaks, without a stack."""
+    with capture_logs() as logs:
+        kit.recorder.event(subject, event_type, reason, "m")
+    assert kit.dropped("invalid") == 1
+    (line,) = logs
+    assert (line["log_level"], line["event"], line["reason"]) == ("error", "event not recorded", reason)
+    assert said in line["error"]
+    assert "exc_info" not in line
 
 
 async def test_a_full_queue_drops_the_newest() -> None:

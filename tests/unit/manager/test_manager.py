@@ -116,6 +116,24 @@ async def test_several_errors_are_kept_together(kit: Any) -> None:
     assert [str(cause) for cause in error.__cause__.exceptions] == ["one", "two"]
 
 
+async def test_a_manager_that_has_nothing_to_run_says_so_once(kit: Any, logs: list[Any]) -> None:
+    """A module of controllers that nobody imports would go unnoticed."""
+
+    async def reconcile(ctx: Context, request: Request) -> None:
+        """Does nothing."""
+
+    idle, busy = kit.manager(), kit.manager()
+    busy.controller(reconcile).for_(CONFIG_MAP)
+    for manager, told in ((idle, 1), (busy, 0)):
+        logs.clear()
+        kit.run(manager)
+        await kit.clock.advance(3600)
+        lines = [line for line in logs if line["event"].startswith("nothing to run: no controller")]
+        assert [line["log_level"] for line in lines] == ["warning"] * told
+        manager.stop()
+        await kit.clock.advance(60)
+
+
 async def test_returning_early_is_no_failure(kit: Any) -> None:
     """M-01."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +14,7 @@ import eso_core
 
 PUBLIC = {
     "eso_core": (
-        "Client Context GVK Manager ManagerOptions ObjectKey Operator Partial Request Resource Result TerminalError "
-        "__version__ load_config"
+        "AlreadyExists CONFIG_MAP Client Conflict Context DEPLOYMENT GVK JsonPatch LeaderElectionOptions Manager ManagerOptions MergePatch Model NAMESPACE NotFound ObjectKey ObjectMeta Operator POD Partial Predicate Request Resource Result SECRET SERVICE SERVICE_ACCOUNT StaleCache TerminalError __version__ crd_for create_or_update enqueue_indexed enqueue_mapped enqueue_object enqueue_owner finalize find_condition is_condition_true load_config predicates set_condition set_controller_reference stop_on_signals"
     ),
     "eso_core.aio": "Backoff Clock SingleFlight SystemClock TaskScope Timer shielded",
     "eso_core.client": (
@@ -82,6 +83,27 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Nope'"):
         _ = eso_core.Nope  # type: ignore[attr-defined]
     assert "Manager" in dir(eso_core)
+
+
+def test_type_checkers_find_each_name_where_it_is_imported_from() -> None:
+    """What is lazy is written down twice: once for them."""
+    tree = ast.parse(Path(eso_core.__file__).read_text())
+    (typed,) = [node for node in tree.body if isinstance(node, ast.If)]
+    told = {
+        name.name: (node.module or "").removeprefix("eso_core.")
+        for node in typed.body
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+    }
+    assert told == eso_core._HOMES
+    assert set(eso_core.__all__) == {*told, "__version__"}
+
+
+def test_importing_the_front_door_imports_nothing_else() -> None:
+    """A name costs its import when it is first used."""
+    code = "import sys; before = set(sys.modules); import eso_core; print(sorted(m for m in set(sys.modules) - before if m.startswith('eso_core')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['eso_core', 'eso_core.version']"
 
 
 def test_importing_the_client_leaves_the_generated_models_out() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -161,3 +161,21 @@ def test_finalizer_patches_test_what_they_rely_on() -> None:
     assert f.remove_finalizer_ops(obj, "a.io/z") == []
     with pytest.raises(ValueError, match="read it from the server first"):
         f.add_finalizer_ops({"metadata": {}}, "a.io/x")
+
+
+def test_a_typed_owner_brings_its_kind_along() -> None:
+    """A reconciler has the object, and should not have to take it apart."""
+
+    class Typed:
+        gvk: ClassVar[GVK] = KIND
+
+        def encode(self) -> dict[str, Any]:
+            return owner()
+
+    typed: dict[str, Any] = {"metadata": {"name": "x", "namespace": "n"}}
+    plain: dict[str, Any] = {"metadata": {"name": "x", "namespace": "n"}}
+    assert o.set_controller_reference(Typed(), typed)
+    assert o.set_controller_reference(owner() | {"apiVersion": KIND.api_version, "kind": KIND.kind}, plain)
+    assert o.set_controller_reference(owner(), {"metadata": {"name": "x", "namespace": "n"}}, KIND)
+    assert typed == plain
+    assert o.controller_of(typed)["kind"] == KIND.kind  # type: ignore[index]

@@ -27,6 +27,25 @@ def test_the_definition_of_a_class_is_printed(
     assert "" not in sys.path
 
 
+def test_several_kinds_are_documents_and_several_versions_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A module has more than one kind sooner or later."""
+    (tmp_path / "more_gadgets_for_a_test.py").write_text(
+        "from eso_core.model import Model, Resource\n"
+        "class Spec(Model):\n    size: int\n"
+        "class Gadget(Resource, group='test.io', version='v1'):\n    spec: Spec\n"
+        "class OldGadget(Resource, group='test.io', version='v1beta1', kind='Gadget'):\n    spec: Spec\n"
+        "class Widget(Resource, group='test.io', version='v1'):\n    spec: Spec\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    module = "more_gadgets_for_a_test"
+    assert main([f"{module}:Gadget", f"{module}:Widget", f"{module}:OldGadget"]) == 0
+    first, second = yaml.safe_load_all(capsys.readouterr().out)
+    assert [version["name"] for version in first["spec"]["versions"]] == ["v1", "v1beta1"]
+    assert second["metadata"]["name"] == "widgets.test.io"
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [

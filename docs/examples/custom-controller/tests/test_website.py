@@ -8,13 +8,9 @@ from typing import Any
 import pytest
 import yaml
 from website.api import Website
-from website.controller import DEPLOYMENT, operator
+from website.controller import operator
 
-from eso_core import Client, Manager, ManagerOptions, load_config
-from eso_core.client import MergePatch
-from eso_core.meta import ObjectKey
-from eso_core.meta.errors import NotFound
-from eso_core.model import crd_for
+from eso_core import DEPLOYMENT, Client, Manager, ManagerOptions, MergePatch, NotFound, ObjectKey, crd_for, load_config
 from eso_core.testing.eventually import eventually
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import Field
 
-from eso_core import Resource
-from eso_core.model import Model, PrinterColumn
+from eso_core import Model, Resource
+from eso_core.model import PrinterColumn
 
 
 class WebsiteSpec(Model):

@@ -4,13 +4,19 @@ from typing import Any
 
 from prometheus_client import Gauge
 
-from eso_core import GVK, Context, Manager, Operator, Request, Result, TerminalError
-from eso_core.client import finalize
-from eso_core.meta import set_condition
-from eso_core.meta.owners import set_controller_reference
+from eso_core import (
+    DEPLOYMENT,
+    Context,
+    Manager,
+    Operator,
+    Request,
+    Result,
+    TerminalError,
+    finalize,
+    set_controller_reference,
+)
 from website.api import Website
 
-DEPLOYMENT = GVK("apps", "v1", "Deployment")
 FINALIZER = "example.io/website"
 
 operator = Operator("website-operator", leader_election=True)
@@ -52,27 +58,12 @@ async def reconcile(ctx: Context, request: Request) -> Result | None:
 
 async def report(ctx: Context, site: Website, status: str, reason: str, message: str, ready: int = 0) -> None:
     """Write the status if it says something new, with an event when Ready changes."""
-    before = site.status.model_dump(mode="json", by_alias=True, exclude_none=True) if site.status else {}
-    conditions = [dict(condition) for condition in before.get("conditions") or []]
-    generation = site.metadata.generation
-    changed = set_condition(
-        conditions,
-        type="Ready",
-        status=status,
-        reason=reason,
-        message=message,
-        now=ctx.clock.now(),
-        observed_generation=generation,
-    )
-    after: dict[str, Any] = {
+    fields = {
         "url": f"https://{site.spec.host}" if reason != "InvalidHost" else None,
         "readyReplicas": ready,
-        "observedGeneration": generation,
-        "conditions": conditions,
+        "observedGeneration": site.metadata.generation,
     }
-    if after != before:
-        await ctx.client.patch_status(Website, site.key, after)
-    if changed:
+    if await ctx.client.set_condition(site, type="Ready", status=status, reason=reason, message=message, fields=fields):
         ctx.recorder.event(site, "Normal" if status == "True" else "Warning", reason, message)
 
 
@@ -100,10 +91,14 @@ def deployment(site: Website) -> dict[str, Any]:
             },
         },
     }
-    set_controller_reference(site.encode(), wanted, Website.gvk)
+    set_controller_reference(site, wanted)
     return wanted
 
 
 def main() -> None:
     """Run until SIGTERM, as the leader of all copies that run."""
     operator.run()
+
+
+if __name__ == "__main__":
+    main()
