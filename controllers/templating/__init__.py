@@ -9,7 +9,7 @@ from controllers.templating.budget import Budget
 from controllers.templating.gotemplate.errors import ExecError, LimitExceeded, ParseError, Place, TemplateError
 
 if TYPE_CHECKING:
-    from controllers.templating.engine import Template, compile, render, render_async
+    from controllers.templating.engine import Template, compile, render, render_async, root_of
 
 __all__ = [
     "Budget",
@@ -22,9 +22,10 @@ __all__ = [
     "compile",
     "render",
     "render_async",
+    "root_of",
 ]
 
-_OF_THE_ENGINE = frozenset({"Template", "compile", "render", "render_async"})
+_OF_THE_ENGINE = frozenset({"Template", "compile", "render", "render_async", "root_of"})
 
 
 def __getattr__(name: str) -> Any:
@@ -32,4 +33,6 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'controllers.templating' has no attribute {name!r}")
     from controllers.templating import engine
 
-    return getattr(engine, name)
+    # From now on they are found without this detour.
+    globals().update({each: getattr(engine, each) for each in _OF_THE_ENGINE})
+    return globals()[name]

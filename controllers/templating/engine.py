@@ -24,7 +24,7 @@ from controllers.templating.gotemplate.run import Program, Run
 from controllers.templating.gotemplate.stacks import on_fresh_stack
 from controllers.templating.gotemplate.values import StrMap, Value
 
-__all__ = ["CACHE_BYTES", "MissingKeys", "Template", "cache_clear", "compile", "render", "render_async"]
+__all__ = ["CACHE_BYTES", "MissingKeys", "Template", "cache_clear", "compile", "render", "render_async", "root_of"]
 
 MissingKeys = Literal["error", "no value"]
 
@@ -212,7 +212,8 @@ def _encoded(text: str) -> bytes:
         return _SURROGATES.sub("\ufffd", text).encode("utf-8", "surrogateescape")
 
 
-def _root(data: Mapping[str, bytes]) -> StrMap:
+def root_of(data: Mapping[str, bytes]) -> StrMap:
+    """The data of a Secret as templates see it."""
     return StrMap([(_encoded(key), value) for key, value in data.items()])
 
 
@@ -241,7 +242,7 @@ def render(
         TemplateError: it cannot be parsed (ParseError) or rendered (ExecError), or takes too much (LimitExceeded).
     """
     compiled = compile(template, name=name, left=left, right=right)
-    return compiled.render(_root(data), budget=budget, missing_keys=missing_keys)
+    return compiled.render(root_of(data), budget=budget, missing_keys=missing_keys)
 
 
 @lru_cache(1)
@@ -258,11 +259,16 @@ async def render_async(
     right: str = "}}",
     missing_keys: MissingKeys = "error",
     budget: Budget = DEFAULT,
+    root: StrMap | None = None,
 ) -> bytes:
     """As `render`, but the event loop goes on meanwhile.
 
     Short renders happen at once. What turns out to be long, calls heavy functions or has a lot of data starts over in one
     of two worker threads; when the caller is cancelled there, the render stops as well.
+
+    Args:
+        template, data, name, left, right, missing_keys, budget: as for `render`.
+        root: `root_of(data)`, from who renders several templates over the same data.
 
     Raises:
         TemplateError: as `render` does.
@@ -270,10 +276,10 @@ async def render_async(
     size = sum(map(len, data.values()))
     if size <= _INLINE_BYTES and len(template) <= _INLINE_TEXT:
         compiled = compile(template, name=name, left=left, right=right)
-        root = _root(data)
         if not compiled.heavy:
             try:
-                return compiled.render(root, budget=_smaller(budget), missing_keys=missing_keys)
+                known = root_of(data) if root is None else root
+                return compiled.render(known, budget=_smaller(budget), missing_keys=missing_keys)
             except LimitExceeded:
                 if _smaller(budget) == budget:
                     raise
@@ -282,7 +288,7 @@ async def render_async(
     def work() -> bytes:
         meter.restart()
         compiled = compile(template, name=name, left=left, right=right)
-        return compiled.render(_root(data), missing_keys=missing_keys, meter=meter)
+        return compiled.render(root_of(data), missing_keys=missing_keys, meter=meter)
 
     context = contextvars.copy_context()
     try:
@@ -292,6 +298,7 @@ async def render_async(
         raise
 
 
+@lru_cache(16)
 def _smaller(budget: Budget) -> Budget:
     """What of the budget may be used on the event loop."""
     return replace(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -18,6 +19,7 @@ from controllers import templating
 from controllers.templating.budget import Budget
 from controllers.templating.functions import stable
 from controllers.templating.gotemplate.errors import ParseError, TemplateError
+from controllers.templating.gotemplate.values import StrMap
 from controllers.templating.gotemplate.yamldoc import YamlError, text_map
 from controllers.templating.redaction import redacted
 from eso_core.meta import JsonObject
@@ -135,6 +137,11 @@ class Stage:
         self._data = data
         self._previous = previous if settings.stable else None
 
+    @cached_property
+    def _root(self) -> StrMap:
+        """What all templates of the stage see; nothing in them can change it."""
+        return templating.root_of(self._data)
+
     async def sources(self, template: JsonObject, sources: Sources, namespace: str) -> AsyncIterator[Piece]:
         """The pieces of `templateFrom`: entries in order, in each the ConfigMap, then the Secret, then the literal.
 
@@ -195,7 +202,13 @@ class Stage:
         try:
             with stable.previous(self._kept(text, name, key if scope == VALUES else None, target)):
                 return await templating.render_async(
-                    text, self._data, name=name, left=settings.left, right=settings.right, budget=settings.budget
+                    text,
+                    self._data,
+                    name=name,
+                    left=settings.left,
+                    right=settings.right,
+                    budget=settings.budget,
+                    root=self._root,
                 )
         except TemplateError as error:
             what = "parse" if isinstance(error, ParseError) else "execute"

@@ -293,7 +293,8 @@ class ReflectorDriver:
                             if self._state.settings.check_streams:
                                 await self._compare(self._state.rv)
                                 guard.last = clock.monotonic()
-                    await self._pace.breathe()
+                    if self._pace.spent(clock.monotonic()):
+                        await asyncio.sleep(0)
             given = Closed(clock.monotonic())
         except _Silence:
             if guard.total_reached:

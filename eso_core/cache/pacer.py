@@ -54,13 +54,17 @@ class Pace:
         self._turn = -1
         self._slice_ends = 0.0
 
-    async def breathe(self) -> None:
-        """Called between two small pieces of work; pauses when this turn is used up."""
+    def spent(self, now: float) -> bool:
+        """Called between two small pieces of work: whether this turn is used up, and the task must sleep for nothing."""
         pacer = self._pacer
-        now = pacer.monotonic()
         if pacer.turn != self._turn:
             pacer.begin(now)
             self._turn = pacer.turn
             self._slice_ends = now + _OWN_SLICE
-        elif now >= pacer.ends and now >= self._slice_ends:
+            return False
+        return now >= pacer.ends and now >= self._slice_ends
+
+    async def breathe(self) -> None:
+        """Pauses when this turn is used up."""
+        if self.spent(self._pacer.monotonic()):
             await asyncio.sleep(0)

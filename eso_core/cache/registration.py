@@ -133,8 +133,10 @@ class Registration:
                         await result
                 except Exception as error:
                     self._on_error(error)
-                processed(monotonic() - started)
-                await pace.breathe()
+                now = monotonic()
+                processed(now - started)
+                if pace.spent(now):
+                    await asyncio.sleep(0)
             self._idle.set()
             if self._removed:
                 return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import uuid
 from typing import Any
 
 import pytest
@@ -393,6 +394,8 @@ async def test_log_lines_carry_who_and_what(kit: Any, clock: FakeClock) -> None:
     assert first["Deployment"] == {"name": "a", "namespace": "ns"}
     assert (first["namespace"], first["name"]) == ("ns", "a")
     assert first["reconcileID"] == first["id"]
+    assert uuid.UUID(first["id"]).version == 4
+    assert str(uuid.UUID(first["id"])) == first["id"]
     assert second["reconcileID"] != first["reconcileID"]
     assert second["name"] == "b"
     assert "reconcileID" not in structlog.contextvars.get_contextvars()
