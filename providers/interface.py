@@ -96,11 +96,11 @@ class RemoteRef:
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """What ``dataFrom[].find`` looks for; None and the empty mapping mean "not given"."""
+    """What ``dataFrom[].find`` looks for; None means "not given". Most backends take empty tags for that, too."""
 
     path: str | None = None
     name_regexp: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] | None = None
     conversion_strategy: str = ""
 
 

@@ -179,7 +179,8 @@ class SessionClient(SecretsClient):
         return dict(await self._once(self._maps, "map", ref, lambda: client.get_secret_map(ref)))
 
     async def get_all_secrets(self, find: Find) -> dict[str, bytes]:
-        key = ("find", find.path, find.name_regexp, tuple(sorted(find.tags.items())), find.conversion_strategy)
+        tags = None if find.tags is None else tuple(sorted(find.tags.items()))
+        key = ("find", find.path, find.name_regexp, tags, find.conversion_strategy)
         self._circuit.check()
         ask = lambda: self._circuit.guard(self._client.get_all_secrets(find))  # noqa: E731
         return dict(await self._shared.do(key, ask, self._since))

@@ -267,6 +267,11 @@ def _store_ref(value: JsonObject | None) -> StoreRef | None:
     return StoreRef(value.get("kind") or STORE_KIND, value["name"])
 
 
+def _named_store(value: JsonObject) -> StoreRef:
+    """The store of an entry's own source; without a name its look-up fails with the text that users know."""
+    return StoreRef(value.get("kind") or STORE_KIND, value.get("name") or "")
+
+
 def _refresh_facts(obj: JsonObject, spec: JsonObject, generation: int, owner: Owner) -> RefreshFacts:
     status = obj.get("status") or {}
     windows = spec.get("syncWindows")
@@ -327,7 +332,9 @@ def _time(value: object) -> datetime | None:
 def _data_entries(entries: Sequence[JsonObject], default: StoreRef | None) -> Iterator[DataEntry]:
     for index, entry in enumerate(entries):
         ref = entry.get("remoteRef") or {}
-        store = _store_ref((entry.get("sourceRef") or {}).get("storeRef")) or default
+        source = entry.get("sourceRef")
+        # A source takes the place of the default store whatever it holds: a generator gives no single value.
+        store = default if source is None else _named_store(source.get("storeRef") or {})
         yield DataEntry(
             index=index,
             secret_key=entry.get("secretKey") or "",
@@ -342,7 +349,8 @@ def _data_entries(entries: Sequence[JsonObject], default: StoreRef | None) -> It
 def _from_entries(entries: Sequence[JsonObject], default: StoreRef | None) -> Iterator[Entry]:
     for index, entry in enumerate(entries):
         source = entry.get("sourceRef") or {}
-        store = _store_ref(source.get("storeRef")) or default or StoreRef(STORE_KIND, "")
+        named = source.get("storeRef")
+        store = (default if named is None else _named_store(named)) or StoreRef(STORE_KIND, "")
         rewrite = entry.get("rewrite") or ()
         if (find := entry.get("find")) is not None:
             name = find.get("name") or {}
@@ -351,7 +359,7 @@ def _from_entries(entries: Sequence[JsonObject], default: StoreRef | None) -> It
                 find=Find(
                     path=find.get("path"),
                     name_regexp=name.get("regexp"),
-                    tags=find.get("tags") or {},
+                    tags=find.get("tags"),
                     conversion_strategy=find.get("conversionStrategy") or "",
                 ),
                 store=store,

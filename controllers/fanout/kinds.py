@@ -27,6 +27,8 @@ class FanOut(Struct, frozen=True):
         namespace_finalizer: Prefix of what the original put on namespaces, removed wherever it is found.
         child_finalizer: What a new copy gets at once, so that its own controller need not add it.
         mirrored: Annotation that copies take over, besides those of the template.
+        unlisted_reason: Reason of the condition where the selected namespaces cannot be told; empty lists them as one failed
+            namespace called `unknown`.
         plain_conditions: The definition knows neither reasons nor times of conditions.
     """
 
@@ -39,6 +41,7 @@ class FanOut(Struct, frozen=True):
     namespace_finalizer: str = ""
     child_finalizer: str = ""
     mirrored: str = ""
+    unlisted_reason: str = ""
     plain_conditions: bool = False
 
     def child_name(self, obj: JsonObject) -> str:
@@ -66,4 +69,5 @@ CLUSTER_PUSH_SECRETS: Final = FanOut(
     child=PUSH_SECRET,
     member="pushSecret",
     taken="push secret already exists in namespace",
+    unlisted_reason="Errored",
 )

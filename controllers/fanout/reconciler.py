@@ -119,12 +119,12 @@ class FanOutReconciler:
         try:
             interval = parse_duration(spec["refreshTime"]) if spec.get("refreshTime") else _INTERVAL
             selection = Selection(spec)
-        except (ValueError, BadSelector) as error:
-            text = (
-                str(error) if isinstance(error, BadSelector) else f"spec.refreshTime: {error}: write it like 1h or 30m"
-            )
-            await self._report(ctx, obj, None, text)
+        except BadSelector as error:
+            await self._report_unlisted(ctx, obj, str(error))
             return None  # only an edit helps, and that is an event
+        except ValueError as error:
+            await self._report(ctx, obj, None, f"spec.refreshTime: {error}: write it like 1h or 30m")
+            return None
         outcome = await self._provision(ctx, obj, selection)
         if not await self._report(ctx, obj, outcome, _FAILED if outcome.failed else ""):
             return None
@@ -246,12 +246,23 @@ class FanOutReconciler:
             for item in items:
                 scope.spawn(one(item), name=f"{self._fan.name} namespace")
 
-    async def _report(self, ctx: Context, obj: JsonObject, outcome: _Outcome | None, problem: str) -> bool:
+    async def _report_unlisted(self, ctx: Context, obj: JsonObject, problem: str) -> None:
+        """It is not known which namespaces are selected: where copies are is still true."""
+        if self._fan.unlisted_reason:
+            text = f"failed to get target Namespaces: {problem}"
+            await self._report(ctx, obj, None, text, reason=self._fan.unlisted_reason)
+        else:
+            there = (obj.get("status") or {}).get("provisionedNamespaces") or []
+            await self._report(ctx, obj, _Outcome(there, {"unknown": problem}), _FAILED)
+
+    async def _report(
+        self, ctx: Context, obj: JsonObject, outcome: _Outcome | None, problem: str, *, reason: str = ""
+    ) -> bool:
         """Write the status if it changed; False when the object is not the same any more. None keeps what is known of namespaces."""
         fan = self._fan
         before = obj.get("status") or {}
         after: JsonObject = {**before, f"{fan.member}Name": fan.child_name(obj)}
-        after["conditions"] = [self._condition(ctx, before, problem)]
+        after["conditions"] = [self._condition(ctx, before, problem, reason)]
         if outcome is not None:
             after["provisionedNamespaces"] = outcome.provisioned
             after["failedNamespaces"] = [
@@ -261,7 +272,7 @@ class FanOutReconciler:
         self._metrics.set_condition(key, "Ready", "False" if problem else "True")
         if problem and _message(before) != problem:
             detail = _told(outcome) if outcome is not None else problem
-            self._recorder.event(obj, "Warning", "Failed", detail or problem)
+            self._recorder.event(obj, "Warning", reason or "Failed", detail or problem)
         for name in ("provisionedNamespaces", "failedNamespaces"):
             if not after.get(name):
                 after[name] = None
@@ -275,8 +286,10 @@ class FanOutReconciler:
             return False
         return True
 
-    def _condition(self, ctx: Context, before: JsonObject, problem: str) -> JsonObject:
+    def _condition(self, ctx: Context, before: JsonObject, problem: str, reason: str) -> JsonObject:
         condition: JsonObject = {"type": "Ready", "status": "False" if problem else "True"}
+        if reason:
+            condition["reason"] = reason
         if problem:
             condition["message"] = problem
         if not self._fan.plain_conditions:

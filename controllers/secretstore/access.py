@@ -11,7 +11,7 @@ import re2
 from controllers.failures import FailureClass
 from controllers.secretstore.objects import CLUSTER_STORE, CLUSTER_STORE_KIND, STORE, STORE_KIND
 from eso_core.meta import GVK, JsonObject, LabelSelector, ObjectKey, find_condition, is_condition_true
-from eso_core.meta.errors import NotCached
+from eso_core.meta.errors import NotCached, SelectorError
 from eso_core.meta.wellknown import NAMESPACE
 from providers.interface import Store
 
@@ -137,7 +137,13 @@ class StoreAccess:
         else:
             found = {} if entry is None else entry.decode()
             labels = (found.get("metadata") or {}).get("labels") or {}
-        if not namespace_allowed(conditions, namespace, labels):
+        try:
+            allowed = namespace_allowed(conditions, namespace, labels)
+        except SelectorError as error:
+            raise StoreUnusable(
+                f'using cluster store "{ref.name}" from namespace "{namespace}": spec.conditions: {error}'
+            ) from error
+        if not allowed:
             raise StoreUnusable(
                 f'using cluster store "{ref.name}" is not allowed from namespace "{namespace}": denied by spec.condition',
                 failure_class=FailureClass.DENIED,
@@ -166,6 +172,9 @@ def namespace_allowed(conditions: Sequence[JsonObject], namespace: str, labels: 
     """Whether any condition admits the namespace, by selector, by name (as its label has it) or by regular expression.
 
     A pattern that does not compile admits nothing.
+
+    Raises:
+        SelectorError: a selector that comes before the first that admits the namespace cannot be read.
     """
     for condition in conditions:
         selector = condition.get("namespaceSelector")

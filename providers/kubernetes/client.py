@@ -65,7 +65,7 @@ class KubernetesClient(DocumentClient[Document]):
     async def get_all_secrets(self, find: Find) -> dict[str, bytes]:
         selector = ""
         matches: Callable[[str], bool] | None = None
-        if find.tags:
+        if find.tags is not None:  # none at all are on every Secret
             selector = _selector(find.tags)
         elif find.name_regexp is not None:
             matches = name_matcher(find.name_regexp)

@@ -10,7 +10,7 @@ import base64
 from dataclasses import dataclass, field
 
 from eso_core.meta import JsonObject
-from providers.errors import ErrorKind, InvalidData, NoSecret, ProviderError
+from providers.errors import InvalidData, NoSecret
 from providers.gjson import get
 from providers.gojson import JsonValue, decode, encode
 from providers.interface import MetadataPolicy, RemoteRef
@@ -47,12 +47,12 @@ def select(document: Document, ref: RemoteRef) -> bytes:
     """What a `data` entry gets.
 
     Raises:
-        ProviderError: There is no such Secret; the original does not count that as "secret does not exist" here.
+        NoSecret: There is no such Secret.
         InvalidData: There is no such property.
     """
     secret = document.secret
     if secret is None:
-        raise ProviderError(f'secrets "{document.name}" not found', kind=ErrorKind.MISSING)
+        raise NoSecret(f'secrets "{document.name}" not found')
     if ref.metadata_policy is MetadataPolicy.FETCH:
         return _metadata_value(secret, ref)
     data = data_of(secret)

@@ -141,8 +141,8 @@ class VaultClient(DocumentClient[Document]):
             names = [name for name in await self._list(find.path or "") if matches(name)]
         else:
             names = await self._list(find.path or "")
-            if find.tags:
-                tagged = await _each(names, lambda name: self._is_tagged(name, find.tags))
+            if wanted := find.tags:
+                tagged = await _each(names, lambda name: self._is_tagged(name, wanted))
                 names = [name for name, hit in zip(names, tagged, strict=True) if hit]
         values = await _each(names, self._whole)
         return {name: value for name, value in zip(names, values, strict=True) if value is not None}

@@ -7,7 +7,7 @@ The dialect is Goessner's, as python-jsonpath has it: names, indices, wildcards,
 from __future__ import annotations
 
 import json
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 
@@ -17,6 +17,20 @@ from providers.gojson import JsonValue, encode
 __all__ = ["as_map", "as_value", "last_name", "parse", "pick"]
 
 _LONGEST: Final = 4096
+_MOST_ZEROS: Final = 400
+"""A number with a larger exponent keeps its own spelling: written out it would fill memory."""
+
+
+class _Sent(float):
+    """A number with a fraction or an exponent, which also knows how it was spelled."""
+
+    __slots__ = ("text",)
+    text: str
+
+    def __new__(cls, text: str) -> _Sent:
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
 
 
 def parse(body: bytes, where: str) -> JsonValue:
@@ -26,7 +40,7 @@ def parse(body: bytes, where: str) -> JsonValue:
         InvalidData: It is not JSON; the body is not quoted.
     """
     try:
-        document: JsonValue = json.loads(body)
+        document: JsonValue = json.loads(body, parse_float=_Sent)
     except (ValueError, RecursionError):
         raise InvalidData(f"{where}: the response is not JSON") from None
     return document
@@ -99,7 +113,7 @@ def _check_keys(compiled: Any, document: JsonValue, path: str) -> None:
 
 
 def as_value(value: JsonValue) -> bytes:
-    """A single value: the first element of an array, numbers without decimals, objects as compact JSON.
+    """A single value: the first element of an array, numbers with the digits that were sent, objects as compact JSON.
 
     Raises:
         InvalidData: The array is empty.
@@ -114,11 +128,7 @@ def as_value(value: JsonValue) -> bytes:
         case int():
             return str(value).encode()
         case float():
-            return (
-                str(Decimal(repr(value)).quantize(Decimal(1), ROUND_HALF_EVEN)).encode()
-                if _plain(value)
-                else _text(value)
-            )
+            return _digits(value.text if isinstance(value, _Sent) else repr(value)).encode()
         case list():
             if not value:
                 raise InvalidData("filter worked but didn't get any result")
@@ -156,8 +166,16 @@ def _text(value: float) -> bytes:
     return (text.rstrip("0").rstrip(".") if "." in text else text).encode()
 
 
-def _plain(value: float) -> bool:
-    return abs(value) < 1e15
+def _digits(text: str) -> str:
+    """A number as it was sent; with its exponent written out."""
+    if "e" not in text.lower():
+        return text
+    number = Decimal(text)
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int) or abs(exponent) > _MOST_ZEROS:
+        return text
+    plain = format(number, "f")
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
 
 
 def _kind(value: JsonValue) -> str:

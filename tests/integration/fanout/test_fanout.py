@@ -211,8 +211,13 @@ async def test_what_cannot_be_read_is_named_and_removes_nothing() -> None:
         )
 
         async def named() -> None:
-            (condition,) = (await status(cluster))["conditions"]
-            assert condition["message"].startswith("spec.namespaceSelectors[0]: ")
+            known = await status(cluster)
+            assert known["conditions"] == [
+                {"type": "Ready", "status": "False", "message": "one or more namespaces failed"}
+            ]
+            (failed,) = known["failedNamespaces"]
+            assert failed["namespace"] == "unknown" and failed["reason"].startswith("spec.namespaceSelectors[0]: ")
+            assert known["provisionedNamespaces"] == ["n1"]
 
         await cluster.eventually(named)
         assert await where(cluster) == {"n1": "c"}
@@ -318,6 +323,18 @@ async def test_cluster_push_secrets_push_from_every_namespace() -> None:
 
         await cluster.eventually(told)
         assert await where(cluster, GVK("external-secrets.io", "v1alpha1", "PushSecret")) == {"n1": "p", "n2": "p"}
+        bad = [{"matchExpressions": [{"key": "team", "operator": "Like", "values": ["b"]}]}]
+        await cluster.client.patch(CPS, ObjectKey("", "p"), MergePatch({"spec": {"namespaceSelectors": bad}}))
+
+        async def errored() -> None:
+            known = (await cluster.client.get(CPS, ObjectKey("", "p")))["status"]
+            (condition,) = known["conditions"]
+            assert (condition["status"], condition["reason"]) == ("False", "Errored")
+            assert condition["message"].startswith("failed to get target Namespaces: spec.namespaceSelectors[0]: ")
+            assert known["provisionedNamespaces"] == ["n1", "n2"] and "failedNamespaces" not in known
+
+        await cluster.eventually(errored)
+        assert (await _event(cluster, "p", "Errored")).startswith("failed to get target Namespaces: ")
 
 
 async def _event(cluster: Cluster, name: str, reason: str) -> str:

@@ -12,8 +12,8 @@ import pytest
 from eso_core.client import Client
 from eso_core.meta import ObjectKey
 from eso_core.meta.wellknown import SECRET
-from providers import NoSecret, ProviderError, PushData, RemoteRef
-from providers.errors import AccessDenied, InvalidData, find_cause
+from providers import Find, PushData, RemoteRef
+from providers.errors import AccessDenied, InvalidData, NotSupported
 from providers.kubernetes import KubernetesProvider
 from providers.testing import Backend, ProviderContract
 from tests.integration.cluster import KubeCluster, cluster
@@ -74,15 +74,14 @@ class TestKubernetes(ProviderContract):
     def backend(self, backend: Backend) -> Backend:
         return backend
 
-    async def test_a_missing_secret_is_told_as_such(self, backend: Backend) -> None:
-        """In a map; for a single value it is an ordinary error, as users of the original know it."""
+    async def test_empty_tags_are_on_every_secret(self, backend: Backend) -> None:
+        """They come before a name."""
+        for name in ("one", "two"):
+            await backend.put(name, b'{"k": "v"}')
         async with backend.open() as client:
-            with pytest.raises(ProviderError) as caught:
-                await client.get_secret(RemoteRef("never-stored"))
-            assert find_cause(caught.value, NoSecret) is None
-            assert not caught.value.retryable
-            with pytest.raises(NoSecret):
-                await client.get_secret_map(RemoteRef("never-stored"))
+            assert sorted(await client.get_all_secrets(Find(tags={}, name_regexp="one"))) == ["one", "two"]
+            with pytest.raises(NotSupported, match=r"^unexpected find operator"):
+                await client.get_all_secrets(Find())
 
     async def test_what_is_pushed_can_be_read_and_deleted(self, backend: Backend) -> None:
         """By property: the Secret goes with its last one."""

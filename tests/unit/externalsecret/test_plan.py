@@ -87,6 +87,27 @@ def test_entries_come_in_the_order_in_which_later_ones_win() -> None:
     assert list(store_refs(es({}))) == []
 
 
+def test_a_source_takes_the_place_of_the_default_store_whatever_it_holds() -> None:
+    """A generator is no store, and a reference without a name finds none: neither falls back on the default."""
+    sources: list[dict[str, Any]] = [
+        {"generatorRef": {"kind": "Password", "name": "p"}},
+        {"storeRef": {"kind": "ClusterSecretStore"}},
+        {"storeRef": {"name": "own"}},
+    ]
+    plan = plan_of(
+        es(
+            {
+                "secretStoreRef": {"name": "main"},
+                "data": [{"secretKey": "a", "remoteRef": {"key": "k"}, "sourceRef": source} for source in sources],
+                "dataFrom": [{"extract": {"key": "k"}, "sourceRef": source} for source in sources],
+            }
+        )
+    )
+    stores = [entry.store for entry in plan.entries if not isinstance(entry, GeneratorEntry)]
+    others = [StoreRef("ClusterSecretStore", ""), StoreRef("SecretStore", "own")]
+    assert stores == [StoreRef("SecretStore", "main"), *others, StoreRef("SecretStore", ""), *others]
+
+
 def test_rewrite_rules_are_read_by_their_kind() -> None:
     """Each operation is one of merge, regexp and transform."""
     rules = [

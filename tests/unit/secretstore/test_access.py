@@ -70,6 +70,14 @@ def test_a_ready_store_is_handed_out() -> None:
             CLUSTER,
             'using cluster store "c" is not allowed from namespace "t": denied by spec.condition',
         ),
+        (
+            [
+                cluster_store([{"namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "Like"}]}}]),
+                namespace(),
+            ],
+            CLUSTER,
+            'using cluster store "c" from namespace "t": spec.conditions: "Like" is not a valid label selector operator',
+        ),
         ([], StoreRef("Vault", "v"), "unsupported secret store kind: Vault"),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from providers.errors import ErrorKind, InvalidData, NoSecret, ProviderError, find_cause
+from providers.errors import InvalidData, NoSecret
 from providers.interface import MetadataPolicy, RemoteRef
 from providers.kubernetes.documents import Document, data_text, select, select_map
 
@@ -74,13 +74,12 @@ def test_metadata_is_read_whole_by_part_and_by_name() -> None:
             select(document, fetch(prop))
 
 
-def test_a_missing_secret_is_an_error_for_one_value_and_no_secret_for_a_map() -> None:
-    """deletionPolicy acts on the latter only."""
+def test_a_missing_secret_is_no_secret() -> None:
+    """B126: deletionPolicy acts on it, for one value as for a map."""
     gone = Document("s", None)
-    with pytest.raises(ProviderError, match='^secrets "s" not found$') as caught:
-        select(gone, RemoteRef("s"))
-    assert find_cause(caught.value, NoSecret) is None
-    assert caught.value.kind is ErrorKind.MISSING
+    for ref in (RemoteRef("s"), RemoteRef("s", "x"), fetch("labels")):
+        with pytest.raises(NoSecret, match='^secrets "s" not found$'):
+            select(gone, ref)
     with pytest.raises(NoSecret):
         select_map(gone, RemoteRef("s"))
 

@@ -26,7 +26,7 @@ DOCUMENT = {
         ("$.a.b", b"1"),
         ("$.a.b[7]", b""),
         ("$.none", b""),
-        ("$.price", b"2"),
+        ("$.price", b"1.5"),
         ('$.list[?(@.x == "z")].v', b"2"),
         ("$.list[?(@.v > 1 && @.x =~ /z/)].x", b"z"),
         ("$.list[*].x", b"y"),
@@ -49,14 +49,21 @@ def test_definite_paths_give_a_value_all_others_the_first_of_what_they_find(path
         ("null", b""),
         ('{"a":1}', b'{"a":1}'),
         ('["x","y"]', b"x"),
-        ("2.5", b"2"),
-        ("3.5", b"4"),
+        ("5.7", b"5.7"),
+        ("0.1", b"0.1"),
+        ("1.50", b"1.50"),
+        ("2.50e1", b"25"),
+        ("1e3", b"1000"),
+        ("1e-2", b"0.01"),
+        ("1e9999", b"1e9999"),
+        ("[2.50]", b"2.50"),
+        ('{"a":2.50}', b'{"a":2.5}'),
         ("8019210420527506405", b"8019210420527506405"),
         ("1e300", b"1" + b"0" * 300),
     ],
 )
 def test_answers_of_every_type(answer: str, wanted: bytes) -> None:
-    """B096: numbers without decimals, arrays as their first element, objects as JSON."""
+    """B096, B125: numbers with the digits that were sent, arrays as their first element, objects as JSON."""
     assert as_value(pick(parse(answer.encode(), "reading"), "$")) == wanted
 
 
