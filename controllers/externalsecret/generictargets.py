@@ -15,7 +15,7 @@ from eso_core.controller import Enqueue, Request
 from eso_core.meta import GVK, JsonObject, ObjectKey, Partial
 from eso_core.meta.errors import EsoCoreError
 
-__all__ = ["GENERIC_INDEX", "GenericTargets", "by_generic_target", "refusal"]
+__all__ = ["GENERIC_INDEX", "GenericTargets", "by_generic_target", "malformed_version", "refusal"]
 
 GENERIC_INDEX: Final = "generictarget"
 _VIEW: Final = "generic-targets"
@@ -38,6 +38,15 @@ def refusal(manifest: JsonObject, *, allowed: bool) -> str:
     for field in ("apiVersion", "kind"):
         if not manifest.get(field):
             return f"target.manifest.{field} is required"
+    return ""
+
+
+def malformed_version(manifest: JsonObject) -> str:
+    """Why the apiVersion of a manifest can belong to no kind, empty if it can."""
+    try:
+        GVK.parse(manifest["apiVersion"], manifest["kind"])
+    except ValueError as error:
+        return f"target.manifest.apiVersion: {error}"
     return ""
 
 

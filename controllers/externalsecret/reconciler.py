@@ -11,7 +11,7 @@ from typing import Final
 from controllers.externalsecret.errors import InvalidField, NotInThisRelease
 from controllers.externalsecret.extensions import Extensions
 from controllers.externalsecret.generic import GenericSync
-from controllers.externalsecret.generictargets import GenericTargets, refusal
+from controllers.externalsecret.generictargets import GenericTargets, malformed_version, refusal
 from controllers.externalsecret.manifest import gvk_of
 from controllers.externalsecret.names import FINALIZER
 from controllers.externalsecret.plan import Plan, plan_of, store_refs, target_name
@@ -30,7 +30,7 @@ from eso_core.client import JsonPatch, Preconditions
 from eso_core.controller import Context, Request, Result
 from eso_core.events import Recorder
 from eso_core.meta import GVK, JsonObject, ObjectKey
-from eso_core.meta.errors import Conflict, Invalid, NotFound
+from eso_core.meta.errors import Conflict, Invalid, NoKindMatch, NotFound
 from eso_core.meta.finalizers import add_finalizer_ops, has_finalizer, remove_finalizer_ops
 from eso_core.meta.wellknown import NAMESPACE
 from providers.pool import ClientPool
@@ -162,15 +162,21 @@ class ExternalSecretReconciler:
         except (InvalidField, NotInThisRelease) as error:
             return await self._invalid(report, error)
         refused = refusal(plan.manifest, allowed=self._generic is not None) if plan.manifest is not None else ""
+        malformed = malformed_version(plan.manifest) if plan.manifest is not None and not refused else ""
         if self._sources is not None:
             self._sources.ensure_watched(report.obj)
         if self._generic is not None:
-            await self._generic.release(plan.key, gvk_of(plan) if plan.manifest and not refused else None)
+            usable = plan.manifest is not None and not refused and not malformed
+            await self._generic.release(plan.key, gvk_of(plan) if usable else None)
         if plan.manifest is None:
             return await Sync(self._tools, ctx, report, plan).run()
         if refused or self._generic is None:
             report.failed(Failure(FailureClass.INVALID_SPEC, refused, next_attempt="when the object changes"))
             await report.status(Outcome(Reason.ERROR, Message.GENERIC_TARGET))
+            return None
+        if malformed:
+            report.failed(Failure(FailureClass.INVALID_SPEC, malformed, next_attempt="when the object changes"))
+            await report.status(Outcome(Reason.RESOURCE_ERROR, Message.GET_RESOURCE))
             return None
         return await GenericSync(self._tools, ctx, report, plan, self._generic).run()
 
@@ -247,6 +253,8 @@ class ExternalSecretReconciler:
 
     async def _delete_generic(self, ctx: Context, report: Reporter, manifest: JsonObject) -> None:
         """Delete the object of another kind that the ExternalSecret owns; whoever else's stays."""
+        if malformed_version(manifest):
+            return
         gvk = GVK.parse(manifest["apiVersion"], manifest["kind"])
         key = ObjectKey(report.key.namespace, target_name(report.obj))
         owner = Owner(report.key.namespace, report.key.name, report.obj["metadata"].get("uid") or "")
@@ -256,6 +264,6 @@ class ExternalSecretReconciler:
                 return
             metadata = found["metadata"]
             await ctx.api.delete(gvk, key, preconditions=Preconditions(metadata["uid"], metadata["resourceVersion"]))
-        except NotFound:
-            return
+        except (NotFound, NoKindMatch):
+            return  # of a kind that is not served any more there are no objects
         report.event("Normal", "Deleted", f"Deleted {gvk.kind} {key.name}")

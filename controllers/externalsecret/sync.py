@@ -313,6 +313,8 @@ class Sync:
         name = plan.target.name
         if existing is not None and self._goes_in_circles(fetched, existing):
             return await self._succeed(Reason.SYNCED, Message.SYNCED)
+        # A Secret that is there is the one meant, whether or not it can be written.
+        bound = name if existing is not None else None
         try:
             content = await self._content(fetched, existing)
             rendered = render_secret(plan.owner, plan.target, content, existing)
@@ -321,7 +323,7 @@ class Sync:
         except SyncError as error:
             text = f"unable to mutate secret {name}: {error}"
             retry = isinstance(error, TemplateFailed) and error.retryable
-            return await self._fail(Message.UPDATE, error, text=text, retry=retry)
+            return await self._fail(Message.UPDATE, error, text=text, retry=retry, binding=bound)
         try:
             if existing is None:
                 await self._targets.create(rendered.secret, plan.owner)
@@ -337,13 +339,14 @@ class Sync:
         except Forbidden as error:
             if error.namespace_terminating:
                 return None
-            return await self._fail(Message.UPDATE, error, text=f"unable to update secret {name}: {error}", retry=True)
+            text = f"unable to update secret {name}: {error}"
+            return await self._fail(Message.UPDATE, error, text=text, retry=True, binding=bound)
         except (ApiError, EsoCoreError) as error:
             # What the server finds wrong with the Secret stays wrong until something changes; all else may pass.
             retry = not isinstance(error, Invalid | BadRequest | RequestEntityTooLarge)
             # The server quotes labels and annotations that it refuses, and a template may have put values there.
             text = redacted(f"unable to update secret {name}: {error}", fetched.data)
-            return await self._fail(Message.UPDATE, error, text=text, retry=retry)
+            return await self._fail(Message.UPDATE, error, text=text, retry=retry, binding=bound)
         if written:
             report.keys_changed(name, key_changes(existing, rendered.secret))
             report.event("Normal", *event)
@@ -467,7 +470,9 @@ class Sync:
         await self._report.status(Outcome(self.error_reason, message, binding=written))
         return _wake_in(wait)
 
-    async def _fail(self, message: Message, error: Exception, *, retry: bool, text: str = "") -> Result | None:
+    async def _fail(
+        self, message: Message, error: Exception, *, retry: bool, text: str = "", binding: str | None = None
+    ) -> Result | None:
         """Report a failure; raises it when back-off may heal it, else says when to look again."""
         detail = text or str(error)
         throttled = find_cause(error, Throttled)
@@ -485,7 +490,7 @@ class Sync:
         if isinstance(error, TemplateFailed):
             # Whoever writes a template looks at the condition: key, place and what there is belong there.
             shown = f"{message}: {detail}"[:_MESSAGE_LIMIT]
-        await self._report.status(Outcome(self.error_reason, shown))
+        await self._report.status(Outcome(self.error_reason, shown, binding=binding))
         if retry:
             raise error
         return _wake_in(wait)

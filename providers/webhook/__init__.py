@@ -15,7 +15,7 @@ import binascii
 from typing import ClassVar, Final
 
 from eso_core.meta import parse_duration
-from providers.errors import BrokenReference, InvalidSpec, NotSupported
+from providers.errors import BrokenReference, InvalidSpec, NotSupported, ProviderError
 from providers.interface import Capabilities, Provider, SecretsClient, Store, StoreContext, TextTemplates
 from providers.spec import ProviderSpec, SecretKeySelector
 from providers.vault.tls import tls_context
@@ -42,33 +42,44 @@ class WebhookProvider(Provider):
 
     async def open(self, spec: ProviderSpec, ctx: StoreContext) -> SecretsClient:
         assert isinstance(spec, WebhookSpec)
-        hook, http = await connect(spec, ctx, checked_only=ctx.store.is_cluster and not ctx.namespace)
+        checked_only = ctx.store.is_cluster and not ctx.namespace
+        hook, http = await connect(spec, ctx, checked_only=checked_only, tolerant=True)
         return WebhookClient(hook, spec, http, namespace=ctx.namespace, clock=ctx.clock)
 
 
-async def connect(spec: WebhookSpec, ctx: StoreContext, *, checked_only: bool = False) -> tuple[Hook, WebhookHttp]:
+async def connect(
+    spec: WebhookSpec, ctx: StoreContext, *, checked_only: bool = False, tolerant: bool = False
+) -> tuple[Hook, WebhookHttp]:
     """What sends the requests of a store or a generator.
 
     Args:
         spec: The fields.
         ctx: Whose Secrets, and how templates are rendered.
         checked_only: Nothing will be sent but the check of the store, which needs no Secrets.
+        tolerant: A Secret that cannot be used fails the requests that need it, and not this: the check of a store is about
+            its server alone.
 
     Raises:
-        ProviderError: A Secret cannot be used, or a field cannot be read.
+        ProviderError: A Secret cannot be used, or the CA or a field cannot be read.
     """
     secrets: dict[str, dict[str, str]] = {}
     credentials = None
-    if not checked_only:
-        for entry in spec.secrets or ():
-            secrets[entry.name] = _texts(await _labelled(entry.secret_ref, ctx))
-        if spec.auth is not None and spec.auth.ntlm is not None:
-            user, password = spec.auth.ntlm.username_secret, spec.auth.ntlm.password_secret
-            credentials = Credentials(await _credential(user, ctx), await _credential(password, ctx))
-    tls = None if checked_only else tls_context(await ctx.resolver.ca_bundle(spec.ca_bundle, spec.ca_provider), None)
+    unusable: ProviderError | None = None
+    try:
+        if not checked_only:
+            for entry in spec.secrets or ():
+                secrets[entry.name] = _texts(await _labelled(entry.secret_ref, ctx))
+            if spec.auth is not None and spec.auth.ntlm is not None:
+                user, password = spec.auth.ntlm.username_secret, spec.auth.ntlm.password_secret
+                credentials = Credentials(await _credential(user, ctx), await _credential(password, ctx))
+    except (BrokenReference, InvalidSpec) as exc:
+        if exc.retryable or not tolerant:
+            raise
+        unusable = exc
+    tls = tls_context(await ctx.resolver.ca_bundle(spec.ca_bundle, spec.ca_provider), None)
     templates = ctx.options.templates if ctx.options.templates is not None else _NoTemplates()
     http = WebhookHttp(clock=ctx.clock, calls=ctx.calls, tls=tls, timeout=_timeout(spec, ctx), credentials=credentials)
-    return Hook(spec, secrets, templates, http), http
+    return Hook(spec, secrets, templates, http, unusable=unusable), http
 
 
 class _NoTemplates(TextTemplates):

@@ -31,18 +31,27 @@ class Hook:
         secrets: What templates may use: the keys of each Secret, by the name that the spec gives it.
         templates: Renders.
         http: Sends.
+        unusable: Why a Secret that is needed cannot be used.
     """
 
     def __init__(
-        self, spec: WebhookSpec, secrets: Mapping[str, Mapping[str, str]], templates: TextTemplates, http: WebhookHttp
+        self,
+        spec: WebhookSpec,
+        secrets: Mapping[str, Mapping[str, str]],
+        templates: TextTemplates,
+        http: WebhookHttp,
+        *,
+        unusable: ProviderError | None = None,
     ) -> None:
         self._spec = spec
         self._secrets = secrets
         self._templates = templates
         self._http = http
+        self._unusable = unusable
 
     async def read(self, remote: Mapping[str, str] | None, *, namespace: str = "") -> tuple[bytes, str]:
         """The body of the answer, and the JSONPath of the value (empty without one)."""
+        self._check_secrets()
         spec, plain = self._spec, self._data(remote, namespace=namespace)
         body = await self._send(spec.method or "GET", remote, plain, namespace=namespace)
         path = (spec.result.json_path if spec.result is not None else None) or ""
@@ -50,6 +59,7 @@ class Hook:
 
     async def push(self, remote: Mapping[str, str], key: str, value: str) -> None:
         """Send a value; the answer is of no interest."""
+        self._check_secrets()
         plain = self._data({**remote, key: value})
         body = self._spec.body or "{{ .remoteRef.%s }}" % key  # noqa: UP031 - braces are the template's own
         escaped = {name: quote_plus(text) for name, text in {**remote, key: value}.items()}
@@ -59,13 +69,20 @@ class Hook:
         )
 
     async def delete(self, remote: Mapping[str, str]) -> None:
-        """Ask the server to delete; what it does not know is gone."""
+        """Ask the server to delete; what it does not know is gone. Templates have no Secrets here."""
+        if self._spec.auth is not None:
+            self._check_secrets()
         plain: Data = {"remoteRef": remote}
         url = self._render(self._spec.url, plain, "url")
         try:
             await self._http.request("DELETE", url, headers=self._headers(plain), counted=False)
         except NoSecret:
             return
+
+    def _check_secrets(self) -> None:
+        if self._unusable is not None:
+            known = self._unusable
+            raise type(known)(str(known), kind=known.kind) from known
 
     async def _send(self, method: str, remote: Mapping[str, str] | None, plain: Data, *, namespace: str) -> bytes:
         escaped = None if remote is None else {name: quote_plus(text) for name, text in remote.items()}

@@ -162,3 +162,20 @@ async def test_a_kind_that_is_not_served_is_said() -> None:
         await cluster.fake({"k": "1"})
         await cluster.es("app", target={"manifest": {"apiVersion": "no.such/v1", "kind": "Thing"}}, data=DATA)
         await cluster.failed("app", "could not get target resource")
+
+
+async def test_a_kind_that_cannot_be_keeps_nobody() -> None:
+    """A version that is none is said, and neither it nor a kind that is not served holds back the deletion."""
+    async with running(options=OPTIONS) as cluster:
+        await cluster.fake({"k": "1"})
+        for name, version in (("malformed", "a/b/c"), ("unserved", "no.such/v1")):
+            manifest = {"apiVersion": version, "kind": "Thing"}
+            await cluster.es(name, target={"manifest": manifest, "deletionPolicy": "Delete"}, data=DATA)
+            await cluster.failed(name, "could not get target resource")
+            await reason(cluster, name, "ResourceSyncedError")
+            await cluster.delete(ES, name)
+
+            async def gone(name: str = name) -> None:
+                assert await cluster.get(ES, name) is None
+
+            await cluster.eventually(gone)

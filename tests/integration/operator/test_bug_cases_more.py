@@ -244,3 +244,26 @@ async def test_a_token_is_asked_for_in_the_namespace_of_the_account() -> None:
                 assert made and made[0].code == 201
 
             await cluster.eventually(asked)
+
+
+async def test_the_binding_names_a_target_that_cannot_be_written() -> None:
+    """A Secret that is there is the one meant; one that cannot be created is bound to nobody yet."""
+    async with running() as cluster:
+        await cluster.fake({"k": "1"})
+        other = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/basic-auth"}
+        for name in ("typed", "templated"):
+            metadata = {"name": name, "namespace": "t"}
+            await cluster.client.create({**other, "metadata": metadata, "stringData": {"username": "u"}})
+        failing = {"data": {"x": "{{ .nope }}"}}
+        data = [{"secretKey": "a", "remoteRef": {"key": "k"}}]
+        await cluster.es("typed", target={"template": {"type": "Opaque"}}, data=data)
+        await cluster.es("templated", target={"template": failing}, data=data)
+        await cluster.es("absent", target={"template": failing}, data=data)
+        for name, bound in (("typed", "typed"), ("templated", "templated"), ("absent", "")):
+
+            async def told(name: str = name, bound: str = bound) -> None:
+                found = await cluster.get(ES, name)
+                assert found is not None and found["status"]["binding"] == {"name": bound}
+                assert found["status"]["conditions"][0]["reason"] == "SecretSyncedError"
+
+            await cluster.eventually(told)

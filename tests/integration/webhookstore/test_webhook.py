@@ -196,21 +196,43 @@ async def test_pushes_send_the_value_deletes_ask_for_deletion(
     assert len(calls.seen) == 4  # deletes are not counted
 
 
-async def test_only_labelled_secrets_may_be_used(pool: Any, store: Make, kube: MemoryCluster) -> None:
-    """Who may write a store must not be able to send any Secret anywhere."""
+async def test_only_labelled_secrets_may_be_used(pool: Any, store: Make, server: Server, kube: MemoryCluster) -> None:
+    """Who may write a store must not be able to send any Secret anywhere; its check is about the server alone."""
     kube.put("Secret", "ns", "plain", token=PLANTED)
     labelled(kube, "other", label="something", token=PLANTED)
     for number, (name, text) in enumerate(
         (("plain", "does not contain needed label"), ("other", "secret type is not"))
     ):
         made = store(generation=number + 1, secrets=[{"name": "a", "secretRef": {"name": name}}])
-        with pytest.raises(BrokenReference, match=text) as caught:
-            async with pool.client(made, "ns"):
-                raise AssertionError("it was opened")
-        assert PLANTED not in str(caught.value)
+        async with pool.client(made, "ns") as client:
+            await client.validate()
+            for request in (client.get_secret(RemoteRef("k")), client.push_secret({"x": b"v"}, PushData("k", "x"))):
+                with pytest.raises(ProviderError, match=text) as caught:
+                    await request
+                assert PLANTED not in str(caught.value)
+            assert server.asked == []
+    missing = store(generation=9, secrets=[{"name": "a", "secretRef": {"name": "nobody"}}])
+    async with pool.client(missing, "ns") as client:
+        with pytest.raises(BrokenReference, match="nobody"):
+            await client.get_secret_map(RemoteRef("k"))
+        await client.delete_secret(RemoteRef("k"))  # has no Secrets for its templates
+        assert len(server.asked) == 1
+    labelled(kube, "nobody", token="t")
+    version = kube.objects["Secret", "ns", "nobody"]["metadata"]["resourceVersion"]
+    assert pool.source_changed("Secret", "ns", "nobody", version)
+    async with pool.client(missing, "ns") as client:
+        await client.get_secret(RemoteRef("k"))
     cluster_wide = store("ClusterSecretStore", secrets=[{"name": "a", "secretRef": {"name": "plain"}}])
-    with pytest.raises(InvalidSpec, match="no namespace on ClusterScoped webhook secret plain"):
-        async with pool.client(cluster_wide, "ns"):
+    async with pool.client(cluster_wide, "ns") as client:
+        with pytest.raises(InvalidSpec, match="no namespace on ClusterScoped webhook secret plain"):
+            await client.get_secret(RemoteRef("k"))
+
+
+async def test_the_ca_of_a_cluster_store_is_read_before_anybody_uses_it(pool: Any, store: Make) -> None:
+    """The check of the store says that it is not there."""
+    ca = {"type": "ConfigMap", "name": "none", "key": "ca.crt", "namespace": "ns"}
+    with pytest.raises(ProviderError, match="failed to get cert from configmap"):
+        async with pool.client(store("ClusterSecretStore", caProvider=ca), ""):
             raise AssertionError("it was opened")
 
 
