@@ -1,12 +1,13 @@
 """`rewrite.merge`: several JSON documents become one.
 
-Numbers keep the digits they were written with (the original sent them through a 64-bit float, which damaged long ids).
-Numbers with an exponent or fraction are written in plain decimal, as the original does.
+Integers keep the digits they were written with (the original sent them through a 64-bit float, which damaged long ids).
+Numbers with an exponent or fraction are written as the double they stand for, as the original does.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from controllers.externalsecret.errors import KeysRefused
+from providers.gojson import Number, encode
 
 __all__ = ["MergeRule", "merge_values", "value_text"]
 
@@ -123,9 +125,10 @@ def _plain(number: _Number) -> str:
 
 
 def _json(value: Any) -> str:
-    """Compact JSON with members in byte order; numbers as they were spelled."""
+    """Compact JSON with members in byte order; integers with all digits, other numbers as the double they stand for."""
     if isinstance(value, _Number):
-        return str(value)
+        # Past the range of a double, which JSON of Go cannot hold, only the spelling is left.
+        return encode(Number(str(value)), doubles=math.isfinite(float(value)))
     if isinstance(value, dict):
         members = (
             f"{_json(key)}:{_json(value[key])}"

@@ -86,9 +86,12 @@ def _spec(fan: FanOut, parent: JsonObject) -> JsonObject:
 def _metadata(fan: FanOut, parent: JsonObject) -> tuple[dict[str, str], dict[str, str]]:
     template = (parent.get("spec") or {}).get(f"{fan.member}Metadata") or {}
     annotations = dict(template.get("annotations") or {})
-    mirrored = (parent["metadata"].get("annotations") or {}).get(fan.mirrored) if fan.mirrored else None
-    if mirrored is not None:
-        annotations[fan.mirrored] = mirrored
+    if fan.mirrored:
+        # The parent's, or none: one of the template would stay when the parent's goes.
+        annotations.pop(fan.mirrored, None)
+        mirrored = (parent["metadata"].get("annotations") or {}).get(fan.mirrored)
+        if mirrored is not None:
+            annotations[fan.mirrored] = mirrored
     return dict(template.get("labels") or {}), annotations
 
 

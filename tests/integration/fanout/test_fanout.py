@@ -124,7 +124,8 @@ async def test_a_copy_that_is_edited_or_deleted_is_put_right() -> None:
     async with running() as cluster:
         await cluster.fake({"k": "v"})
         await cluster.namespace("n1", team="blue")
-        template = {"labels": {"l": "1"}, "annotations": {"a": "1"}}
+        # The annotation that forces a sync comes from the object alone.
+        template = {"labels": {"l": "1"}, "annotations": {"a": "1", "external-secrets.io/force-sync": "template"}}
         await ces(cluster, externalSecretMetadata=template)
         await are(cluster, {"n1": "c"})
         edit = {"metadata": {"labels": {"l": "2", "x": "y"}}, "spec": {"refreshInterval": "5m"}}

@@ -48,10 +48,27 @@ def test_json_keeps_the_input_and_adds_one_document() -> None:
     values = {"a": b'{"z": 1.0, "s": "a<b\xe2\x80\xa8"}', "b": b'{"c": {"y": 1, "x": "\\u00fc"}}'}
     merged = merge_values(MergeRule(strategy="JSON", into="all.json"), values)
     assert merged["a"] == values["a"]
-    assert merged["all.json"] == '{"c":{"x":"ü","y":1},"s":"a<b\\u2028","z":1.0}'.encode()
+    assert merged["all.json"] == '{"c":{"x":"ü","y":1},"s":"a<b\\u2028","z":1}'.encode()
     assert json.loads(merged["all.json"])["c"] == {"y": 1, "x": "ü"}
     with pytest.raises(KeysRefused, match="merge failed with missing 'into' field"):
         merge_values(MergeRule(strategy="JSON"), values)
+
+
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [
+        ("1.50", "1.5"),
+        ("1e3", "1000"),
+        ("8019210420527506405", "8019210420527506405"),
+        ("1e-9", "1e-9"),
+        ("1e999", "1e999"),
+    ],
+)
+def test_numbers_inside_of_documents_are_those_of_the_original(number: str, written: str) -> None:
+    """B042: integers keep all digits; others print as the double they stand for."""
+    values = {"s": f'{{"o": {{"n": {number}}}}}'.encode()}
+    assert merge_values(MergeRule(), values) == {"o": f'{{"n":{written}}}'.encode()}
+    assert merge_values(MergeRule(strategy="JSON", into="s"), values) == {"s": f'{{"o":{{"n":{written}}}}}'.encode()}
 
 
 def test_conflicts_are_errors_unless_ignored() -> None:
