@@ -104,13 +104,15 @@ def select_map(document: Document, ref: RemoteRef) -> dict[str, bytes]:
         raise NoSecret
     if ref.metadata_policy is MetadataPolicy.FETCH:
         meta = secret.get("metadata") or {}
-        return {
+        values = {
             part: encode(dict(entries), html=False).encode() if (entries := meta.get(part)) is not None else b"null"
             for part in ("annotations", "labels")
         }
+    else:
+        values = data_of(secret)
     if not ref.property:
-        return data_of(secret)
-    encoded = encode(dict(secret.get("data") or {}))
+        return values
+    encoded = encode({name: base64.b64encode(value).decode() for name, value in values.items()})
     found = get(encoded, ref.property.replace(".", r"\.")) if "." in ref.property else None
     found = found or get(encoded, ref.property)
     if found is None:
@@ -118,7 +120,9 @@ def select_map(document: Document, ref: RemoteRef) -> dict[str, bytes]:
     try:
         members = decode(base64.b64decode(found.text))
     except ValueError:
-        members = None
+        members = ""
+    if members is None:
+        return {}
     if not isinstance(members, dict):
         raise InvalidData("failed to unmarshal secret: invalid JSON format")
-    return {name: encode(value, doubles=True).encode() for name, value in members.items()}
+    return {name: encode(value, html=False, doubles=True).encode() for name, value in members.items()}

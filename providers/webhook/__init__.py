@@ -68,7 +68,8 @@ async def connect(
     try:
         if not checked_only:
             for entry in spec.secrets or ():
-                secrets[entry.name] = _texts(await _labelled(entry.secret_ref, ctx))
+                # Two Secrets may share a name: templates see the keys of both.
+                secrets.setdefault(entry.name, {}).update(_texts(await _labelled(entry.secret_ref, ctx)))
             if spec.auth is not None and spec.auth.ntlm is not None:
                 user, password = spec.auth.ntlm.username_secret, spec.auth.ntlm.password_secret
                 credentials = Credentials(await _credential(user, ctx), await _credential(password, ctx))

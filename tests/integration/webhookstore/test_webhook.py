@@ -115,7 +115,8 @@ def labelled(kube: MemoryCluster, name: str, namespace: str = "ns", label: str |
 
 async def test_requests_are_made_by_templates(pool: Any, store: Make, server: Server, kube: MemoryCluster) -> None:
     """Values of the reference are escaped in the URL and nowhere else; keys that are not there print <no value>."""
-    labelled(kube, "login", token="t k", path="a/b")
+    labelled(kube, "login", token="t k", path="x")
+    labelled(kube, "more", path="a/b")
     made = store(
         url=server.url
         + "/{{ .auth.path }}/{{ .remoteRef.key }}?v={{ .remoteRef.version }}&ns={{ .remoteRef.namespace }}",
@@ -123,7 +124,7 @@ async def test_requests_are_made_by_templates(pool: Any, store: Make, server: Se
         headers={"X-Token": "{{ .auth.token | b64enc }}", "X-None": "{{ .auth.nothing }}"},
         body='{"want": {{ .remoteRef.property | toJson }}, "key": "{{ .remoteRef.key }}"}',
         result={"jsonPath": "$.data.{{ .remoteRef.property }}"},
-        secrets=[{"name": "auth", "secretRef": {"name": "login"}}],
+        secrets=[{"name": "auth", "secretRef": {"name": "login"}}, {"name": "auth", "secretRef": {"name": "more"}}],
     )
     async with pool.client(made, "ns") as client:
         assert await client.get_secret(RemoteRef("my key/1", "user", "3")) == b"ines"

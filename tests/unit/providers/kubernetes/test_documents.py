@@ -69,6 +69,10 @@ def test_metadata_is_read_whole_by_part_and_by_name() -> None:
         "annotations": b'{"cfg":"{\\"ab\\": 7}","team":"blue"}',
         "labels": b"null",
     }
+    assert select_map(document, fetch("annotations")) == {"cfg": b'"{\\"ab\\": 7}"', "team": b'"blue"'}
+    assert select_map(document, fetch("labels")) == {}
+    with pytest.raises(InvalidData, match=r"^property owner does not exist in key s$"):
+        select_map(document, fetch("owner"))
     for prop in ("annotations.nobody", "annotations.team.x", "owner"):
         with pytest.raises(InvalidData, match=f'^property {prop} does not exist in metadata of secret "s"$'):
             select(document, fetch(prop))
@@ -86,8 +90,9 @@ def test_a_missing_secret_is_no_secret() -> None:
 
 def test_an_extract_with_a_property_gives_the_members_of_a_json_value_as_json() -> None:
     """Texts keep their quotes, and only objects have members."""
-    document = secret(cfg__json=b'{"a": "x", "n": 1.50, "o": {"k": [1]}}', text=b"plain")
-    assert select_map(document, RemoteRef("s", "cfg.json")) == {"a": b'"x"', "n": b"1.5", "o": b'{"k":[1]}'}
+    document = secret(cfg__json=b'{"a": "<x&>", "n": 1.50, "o": {"k": [1]}}', text=b"plain", none=b"null")
+    assert select_map(document, RemoteRef("s", "cfg.json")) == {"a": b'"<x&>"', "n": b"1.5", "o": b'{"k":[1]}'}
+    assert select_map(document, RemoteRef("s", "none")) == {}
     with pytest.raises(InvalidData, match=r"^failed to unmarshal secret: invalid JSON format$"):
         select_map(document, RemoteRef("s", "text"))
     with pytest.raises(InvalidData, match=r"^property absent does not exist in key s$"):
