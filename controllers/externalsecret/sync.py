@@ -64,7 +64,7 @@ from providers.pool import ClientPool
 
 __all__ = ["PENDING_GRACE", "Expiries", "PendingStores", "Sync", "Tools"]
 
-PENDING_GRACE: Final = 2.0
+PENDING_GRACE: Final = 1.0
 """Seconds that a store which has never been checked is waited for before that counts as a failure."""
 
 _SHORTEST_WAIT: Final = 0.05

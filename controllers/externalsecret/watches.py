@@ -18,7 +18,7 @@ from controllers.externalsecret.target import OwnWrites
 from controllers.secretstore.objects import CLUSTER_STORE_KIND, STORE_KIND
 from eso_core.cache import CachedObject
 from eso_core.controller import Enqueue, Event, EventKind, Request, event_priority
-from eso_core.meta import JsonObject, ObjectKey, is_condition_true
+from eso_core.meta import JsonObject, ObjectKey, find_condition, is_condition_true
 from eso_core.queue import LOW_PRIORITY
 from providers.interface import StoreKey
 
@@ -154,7 +154,7 @@ def source_matters(event: Event) -> bool:
 
 
 def store_matters(flood_gate: bool) -> Test:
-    """What may let users of a store go on: it became ready, or its spec changed. Nothing else helps those who wait for it.
+    """What users of a store wait for: it became ready, its spec changed, or its first check is over, whatever it found.
 
     Args:
         flood_gate: Whether stores that are not ready may not be used anyway.
@@ -167,7 +167,9 @@ def store_matters(flood_gate: bool) -> Test:
         if event.kind is not EventKind.UPDATE or event.old is None or event.old.uid != event.object.uid:
             return usable
         changed = event.old.meta.generation != event.object.meta.generation
-        return usable and (changed or not _ready(event.old))
+        if usable:
+            return changed or not _ready(event.old)
+        return _checked(event.object) and not _checked(event.old)
 
     return matters
 
@@ -181,3 +183,7 @@ def namespace_matters(event: Event) -> bool:
 
 def _ready(entry: CachedObject) -> bool:
     return is_condition_true((entry.decode().get("status") or {}).get("conditions"), "Ready")
+
+
+def _checked(entry: CachedObject) -> bool:
+    return find_condition((entry.decode().get("status") or {}).get("conditions"), "Ready") is not None
