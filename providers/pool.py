@@ -8,7 +8,7 @@ What is subtle here:
   changes happen before the first await or after the last, so no lock is needed.
 * A failed open is not cached, but for a short while it is answered without asking the backend again: a hundred
   ExternalSecrets on a dead server make one attempt, not a hundred. A change of the store or of anything the attempt
-  read ends that while at once.
+  read ends that while at once, and so does who comes back edited after having been told of the failure.
 * Nothing runs in the background by itself. ``start`` closes what is retired or idle; without it (tests, one-shot commands) the sessions
   do that on their way out.
 """
@@ -45,7 +45,7 @@ from providers.session import Circuit, SessionClient, SharedReads
 if TYPE_CHECKING:
     from providers.spec import ProviderSpec
 
-__all__ = ["ClientPool", "PoolOptions", "PoolStatistics", "Session"]
+__all__ = ["Asker", "ClientPool", "PoolOptions", "PoolStatistics", "Session"]
 
 log = structlog.get_logger(__name__)
 
@@ -106,10 +106,17 @@ class _Entry:
         self.idle_since = now
 
 
-class _Failure:
-    """A failed open that is still answered from memory."""
+class Asker(NamedTuple):
+    """Who asks for a client: an object, and what tells that somebody has edited it since it last asked."""
 
-    __slots__ = ("annotations", "error", "hold", "sources", "until")
+    name: str
+    version: str
+
+
+class _Failure:
+    """A failed open that is still answered from memory; `told` has the versions of those who know of it."""
+
+    __slots__ = ("annotations", "error", "hold", "sources", "told", "until")
 
     def __init__(
         self,
@@ -118,8 +125,10 @@ class _Failure:
         annotations: Mapping[str, str],
         hold: float,
         until: float,
+        told: dict[str, str],
     ) -> None:
         self.error = error
+        self.told = told
         self.annotations = annotations
         self.sources = sources
         self.hold = hold
@@ -179,15 +188,16 @@ class ClientPool:
 
     # -- use -----------------------------------------------------------------------------------------------------
 
-    def session(self, namespace: str, *, since: datetime | None = None) -> Session:
+    def session(self, namespace: str, *, since: datetime | None = None, asker: Asker | None = None) -> Session:
         """What one reconcile reads with: ``async with pool.session(namespace) as session``.
 
         Args:
             namespace: The consumer's; empty to validate a ClusterSecretStore.
             since: Values must be as of this instant or newer, and any request that began then or later will do; None
                 asks anew, or joins a request that is under way.
+            asker: For whom; None is nobody who could have been edited.
         """
-        return Session(self, namespace, since)
+        return Session(self, namespace, since, asker)
 
     @asynccontextmanager
     async def client(self, store: Store, namespace: str) -> AsyncIterator[SecretsClient]:
@@ -272,7 +282,7 @@ class ClientPool:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    async def _acquire(self, store: Store, namespace: str) -> _Entry:
+    async def _acquire(self, store: Store, namespace: str, asker: Asker | None = None) -> _Entry:
         if self._closed:
             raise ProviderError("using a store: the client pool is closed", retryable=True)
         parsed = self._parse(store)
@@ -282,7 +292,7 @@ class ClientPool:
         self._note_generation(store)
         entry = self._entries.get(key)
         if entry is None:
-            self._raise_held(key, store)
+            self._raise_held(key, store, asker)
             circuit = self._circuit(store)
             circuit.check()
 
@@ -308,6 +318,9 @@ class ClientPool:
             try:
                 entry = await self._opening.do(key, open_client)
                 entry.users += 1
+            except Exception:
+                self._tell(key, asker)
+                raise
             finally:
                 self._waiting[key] -= 1
                 if not self._waiting[key]:
@@ -403,13 +416,23 @@ class ClientPool:
         before = self._failures.get(key)
         hold = self._options.first_hold if before is None else min(before.hold * 2, self._options.longest_hold)
         until = self._clock.monotonic() + hold
-        self._failures[key] = _Failure(error, dict(sources), dict(store.annotations), hold, until)
+        told = {} if before is None else before.told
+        self._failures[key] = _Failure(error, dict(sources), dict(store.annotations), hold, until, told)
 
-    def _raise_held(self, key: _Key, store: Store) -> None:
+    def _raise_held(self, key: _Key, store: Store, asker: Asker | None) -> None:
         failure = self._failures.get(key)
-        # Who annotates a store wants it tried again now.
-        if failure is not None and self._clock.monotonic() < failure.until and failure.annotations == store.annotations:
-            raise failure.error.with_traceback(None)
+        # Who annotates a store, or what uses it, wants it tried again now.
+        if failure is None or self._clock.monotonic() >= failure.until or failure.annotations != store.annotations:
+            return
+        if asker is not None and failure.told.get(asker.name, asker.version) != asker.version:
+            return
+        self._tell(key, asker)
+        raise failure.error.with_traceback(None)
+
+    def _tell(self, key: _Key, asker: Asker | None) -> None:
+        failure = self._failures.get(key)
+        if failure is not None and asker is not None:
+            failure.told[asker.name] = asker.version
 
     async def _drain(self) -> None:
         """Closes the retired clients that nobody uses, some at a time: each may wait for a server that is gone."""
@@ -439,9 +462,12 @@ class Session:
     after its end.
     """
 
-    def __init__(self, pool: ClientPool, namespace: str, since: datetime | None = None) -> None:
+    def __init__(
+        self, pool: ClientPool, namespace: str, since: datetime | None = None, asker: Asker | None = None
+    ) -> None:
         self._pool = pool
         self._since = since
+        self._asker = asker
         self.namespace = namespace
         self._held: dict[_Entry, SessionClient] = {}
 
@@ -463,7 +489,7 @@ class Session:
         Raises:
             ProviderError: It cannot be opened; ``InvalidSpec`` when the store is wrong as it is written.
         """
-        entry = await self._pool._acquire(store, self.namespace)
+        entry = await self._pool._acquire(store, self.namespace, self._asker)
         client = self._held.get(entry)
         if client is not None:
             self._pool._release(entry)

@@ -60,7 +60,7 @@ from eso_core.meta.errors import (
     RequestEntityTooLarge,
 )
 from providers.errors import Throttled, find_cause
-from providers.pool import ClientPool
+from providers.pool import Asker, ClientPool
 
 __all__ = ["PENDING_GRACE", "Expiries", "PendingStores", "Sync", "Tools"]
 
@@ -275,7 +275,8 @@ class Sync:
 
     async def _fetch(self) -> Fetched:
         tools, plan, report = self._tools, self._plan, self._report
-        async with tools.pool.session(plan.owner.namespace, since=self._needed_since()) as session:
+        asker = Asker(plan.owner.uid, plan.refresh.current)
+        async with tools.pool.session(plan.owner.namespace, since=self._needed_since(), asker=asker) as session:
             fetched = await Fetcher(session, tools.access, tools.extensions, self._making).fetch(plan)
         self._left_out = fetched.left_out
         for left_out in fetched.left_out:

@@ -40,7 +40,7 @@ from eso_core.controller import Context, Result
 from eso_core.meta import ObjectKey
 from eso_core.meta.errors import EsoCoreError
 from providers.errors import Throttled, find_cause
-from providers.pool import ClientPool
+from providers.pool import Asker, ClientPool
 
 __all__ = ["PushSync", "PushTools"]
 
@@ -254,7 +254,8 @@ class PushSync:
             sources = [await tools.templates.apply(plan.key, plan.template, source) for source in sources]
         before, self._records = self._records, {}
         first: PushError | None = None
-        async with tools.pool.session(plan.key.namespace) as session:
+        asker = Asker(plan.due.uid, plan.due.current)
+        async with tools.pool.session(plan.key.namespace, asker=asker) as session:
             for store in usable:
                 mine = before.get(store.name, {})
                 try:

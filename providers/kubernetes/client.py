@@ -106,7 +106,8 @@ class KubernetesClient(DocumentClient[Document]):
         if not allowed:
             raise AccessDenied(
                 f'client is not allowed to get secrets: grant "get" on secrets in namespace "{self._namespace}" to the '
-                "user of this store"
+                "user of this store",
+                retryable=True,  # nothing tells when the rights are there, and asking for them costs nothing
             )
         return Validation()
 

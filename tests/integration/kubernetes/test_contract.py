@@ -142,7 +142,8 @@ async def test_a_user_without_rights_makes_the_store_invalid(kube: KubeCluster, 
     nobody = kube.server.add_user("nobody", ["system:authenticated"])
     backend.secrets = {**backend.secrets, "nobody": {"config": json.dumps(nobody).encode()}}
     async with backend.open({"authRef": {"name": "nobody", "key": "config"}, "remoteNamespace": REMOTE}) as client:
-        with pytest.raises(AccessDenied, match="^client is not allowed to get secrets"):
+        with pytest.raises(AccessDenied, match="^client is not allowed to get secrets") as refused:
             await client.validate()
+        assert refused.value.retryable
         with pytest.raises(AccessDenied):
             await client.get_secret(RemoteRef("any"))

@@ -25,6 +25,7 @@ from providers import (
     Unavailable,
     UnknownProvider,
 )
+from providers.pool import Asker
 
 
 @pytest.fixture
@@ -267,6 +268,33 @@ async def test_a_change_of_store_or_credentials_gives_a_failed_open_another_chan
         await _read(pool, store_of("t", generation=1), "ns", RemoteRef("a"))
     recorder.open_failure = None
     assert await _read(pool, store_of("t", generation=2), "ns", RemoteRef("a")) == b"A"
+    await pool.aclose()
+
+
+async def test_who_comes_back_edited_gives_a_failed_open_another_chance_at_once(
+    pool: Any, recorder: Any, store_of: Any
+) -> None:
+    """Whoever has not been told of the failure, or has not changed since, is answered from memory."""
+
+    async def attempt(name: str, version: str) -> bool:
+        """Whether the backend was asked."""
+        before = len(recorder.contexts)
+        async with pool.session("ns", asker=Asker(name, version)) as session:
+            with pytest.raises(Unavailable):
+                await session.client(store_of())
+        return len(recorder.contexts) > before
+
+    recorder.open_failure = Unavailable("no")
+    assert await attempt("a", "1")
+    assert not await attempt("a", "1")
+    assert not await attempt("b", "1")
+    assert await attempt("b", "2")
+    assert not await attempt("b", "2")
+    assert not await attempt("c", "9")
+    assert await attempt("a", "2")
+    recorder.open_failure = None
+    async with pool.session("ns", asker=Asker("a", "3")) as session:
+        await session.client(store_of())
     await pool.aclose()
 
 
