@@ -23,6 +23,7 @@ class FanOut(Struct, frozen=True):
         child: Their copies.
         member: How its fields are called: `externalSecret` in `externalSecretSpec`.
         taken: What a namespace says where the name belongs to somebody else.
+        failure: What it says where the server refuses the copy, before the server's words.
         finalizer: Its own, empty where copies go by garbage collection.
         namespace_finalizer: Prefix of what the original put on namespaces, removed wherever it is found.
         child_finalizer: What a new copy gets at once, so that its own controller need not add it.
@@ -37,6 +38,7 @@ class FanOut(Struct, frozen=True):
     child: GVK
     member: str
     taken: str
+    failure: str
     finalizer: str = ""
     namespace_finalizer: str = ""
     child_finalizer: str = ""
@@ -56,6 +58,7 @@ CLUSTER_EXTERNAL_SECRETS: Final = FanOut(
     child=EXTERNAL_SECRET,
     member="externalSecret",
     taken="external secret already exists in namespace",
+    failure="could not create or update ExternalSecret",
     finalizer="externalsecrets.external-secrets.io/clusterexternalsecret-cleanup",
     namespace_finalizer="externalsecrets.external-secrets.io/ces-",
     child_finalizer=CHILD_FINALIZER,
@@ -69,5 +72,6 @@ CLUSTER_PUSH_SECRETS: Final = FanOut(
     child=PUSH_SECRET,
     member="pushSecret",
     taken="push secret already exists in namespace",
+    failure="could not create or update push secret",
     unlisted_reason="Errored",
 )

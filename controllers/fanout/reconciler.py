@@ -18,7 +18,7 @@ from eso_core.client import JsonPatch, MergePatch, Preconditions
 from eso_core.controller import Context, Request, Result
 from eso_core.events import Recorder
 from eso_core.meta import JsonObject, ObjectKey, format_time, parse_duration
-from eso_core.meta.errors import AlreadyExists, Conflict, EsoCoreError, Invalid, NotFound
+from eso_core.meta.errors import AlreadyExists, ApiError, Conflict, EsoCoreError, Invalid, NotFound
 from eso_core.meta.finalizers import add_finalizer_ops, has_finalizer, remove_finalizer_ops
 from eso_core.meta.wellknown import NAMESPACE
 from eso_core.queue import LOW_PRIORITY
@@ -29,6 +29,8 @@ PARENT_INDEX: Final = "parent"
 _INTERVAL: Final = 3600.0
 _SIDE_BY_SIDE: Final = 16
 _FAILED: Final = "one or more namespaces failed"
+_NOT_DELETED: Final = "external secret in non matching namespace could not be deleted"
+"""Of copies of either kind."""
 _AGAIN: Final = Result(requeue=True)
 
 T = TypeVar("T", str, JsonObject)
@@ -90,7 +92,8 @@ class FanOutReconciler:
         if not fan.finalizer or not has_finalizer(obj, fan.finalizer):
             return None  # the copies go by garbage collection
         outcome = _Outcome()
-        await self._each(outcome, await self._children(ctx.cache, obj), lambda child: self._delete(ctx, child))
+        children = await self._children(ctx.cache, obj)
+        await self._each(outcome, children, lambda child: self._delete(ctx, child), _NOT_DELETED)
         await self._each(outcome, self._marked(ctx.cache, obj), lambda name: self._unmark(ctx, obj, name))
         if outcome.failed or outcome.conflict:
             raise EsoCoreError(f"deleting copies: {_told(outcome)}")
@@ -148,14 +151,14 @@ class FanOutReconciler:
             if (key.name != name or key.namespace not in wanted) and not child["metadata"].get("deletionTimestamp")
         ]
         outcome = _Outcome()
-        await self._each(outcome, stale, lambda child: self._delete(ctx, child))
+        await self._each(outcome, stale, lambda child: self._delete(ctx, child), _NOT_DELETED)
         await self._each(outcome, self._marked(ctx.cache, obj), lambda found: self._unmark(ctx, obj, found))
 
         async def put(namespace: str) -> None:
             await self._put(ctx, obj, children.get(ObjectKey(namespace, name)), ObjectKey(namespace, name))
             outcome.provisioned.append(namespace)
 
-        await self._each(outcome, [namespace for namespace in wanted if namespace not in going], put)
+        await self._each(outcome, [namespace for namespace in wanted if namespace not in going], put, fan.failure)
         outcome.provisioned.sort()
         return outcome
 
@@ -176,6 +179,8 @@ class FanOutReconciler:
                     await ctx.client.create(new_child(fan, obj, key.namespace))
                 except AlreadyExists as error:
                     raise Conflict.from_response("POST", str(key), 409, b"{}", {}) from error
+                except Invalid as error:
+                    raise _Refused(f"{fan.failure}: {error.message}") from error
                 return
             if not owned_by(child, fan, obj["metadata"]["name"]):
                 raise _Refused(fan.taken)
@@ -186,7 +191,7 @@ class FanOutReconciler:
             try:
                 await ctx.client.patch(fan.child, key, JsonPatch(operations))
             except Invalid as error:
-                raise _Refused(str(error)) from error
+                raise _Refused(f"{fan.failure}: {error.message}") from error
 
     async def _delete(self, ctx: Context, child: JsonObject) -> None:
         metadata = child["metadata"]
@@ -222,8 +227,10 @@ class FanOutReconciler:
 
     # -- telling -----------------------------------------------------------------------------------------------------
 
-    async def _each(self, outcome: _Outcome, items: Sequence[T], work: Callable[[T], Awaitable[None]]) -> None:
-        """Do the work of every item, some at a time; what fails is in the outcome."""
+    async def _each(
+        self, outcome: _Outcome, items: Sequence[T], work: Callable[[T], Awaitable[None]], doing: str = ""
+    ) -> None:
+        """Do the work of every item, some at a time; what fails is in the outcome, with what was being done before it."""
         gate = asyncio.Semaphore(_SIDE_BY_SIDE)
 
         async def one(item: T) -> None:
@@ -237,10 +244,10 @@ class FanOutReconciler:
                     outcome.failed[place] = str(refused)
                 except (Conflict, AlreadyExists) as error:
                     outcome.conflict = True
-                    outcome.failed[place] = str(error)
+                    outcome.failed[place] = _reason(doing, error)
                 except EsoCoreError as error:
                     outcome.retry = True
-                    outcome.failed[place] = str(error)
+                    outcome.failed[place] = _reason(doing, error)
 
         async with TaskScope(f"namespaces of {self._fan.name}") as scope:
             for item in items:
@@ -303,6 +310,12 @@ class FanOutReconciler:
 
 def _message(status: JsonObject) -> str:
     return next((entry.get("message") or "" for entry in status.get("conditions") or ()), "")
+
+
+def _reason(doing: str, error: EsoCoreError) -> str:
+    """What the server said, or what else went wrong."""
+    text = error.message if isinstance(error, ApiError) and error.message else str(error)
+    return f"{doing}: {text}" if doing else text
 
 
 def _told(outcome: _Outcome) -> str:

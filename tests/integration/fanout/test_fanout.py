@@ -224,6 +224,29 @@ async def test_what_cannot_be_read_is_named_and_removes_nothing() -> None:
         assert await where(cluster) == {"n1": "c"}
 
 
+async def test_a_copy_that_the_server_refuses_is_told_in_its_words() -> None:
+    """Only an edit helps: nothing is tried again before."""
+    async with running() as cluster:
+        await cluster.fake({"k": "v"})
+        await cluster.namespace("n1", team="blue")
+        await ces(cluster, externalSecretMetadata={"labels": {"not a label": "x"}})
+
+        async def told() -> None:
+            known = await status(cluster)
+            assert known["conditions"] == [
+                {"type": "Ready", "status": "False", "message": "one or more namespaces failed"}
+            ]
+            (failed,) = known["failedNamespaces"]
+            text = 'could not create or update ExternalSecret: ExternalSecret.external-secrets.io "c" is invalid: metadata.labels: '
+            assert failed["namespace"] == "n1" and failed["reason"].startswith(text), failed
+
+        await cluster.eventually(told)
+        assert cluster.requests("create", resource="externalsecrets") == 1
+        edit = {"spec": {"externalSecretMetadata": {"labels": None}}}
+        await cluster.client.patch(CES, ObjectKey("", "c"), MergePatch(edit))
+        await are(cluster, {"n1": "c"})
+
+
 async def test_a_namespace_that_failed_for_a_moment_is_tried_again_at_once() -> None:
     """Not an hour later: the server refuses one create and one delete."""
     async with running() as cluster:
