@@ -193,8 +193,12 @@ async def test_a_store_that_comes_or_begins_to_match_gets_the_values_at_once() -
         await push.store("two", kind=CSS, labels={"push": "no"})
         await push.cluster.patch(CSS, "two", {"metadata": {"labels": {"push": "yes"}}})
         await push.holds({"a": {"": "v"}}, "two")
-        status = await push.synced()
-        assert sorted(status["syncedPushSecrets"]) == ["ClusterSecretStore/two", "SecretStore/s"]
+
+        async def recorded() -> None:
+            status = await push.synced()
+            assert sorted(status["syncedPushSecrets"]) == ["ClusterSecretStore/two", "SecretStore/s"]
+
+        await push.cluster.eventually(recorded)
 
 
 async def test_a_failing_backend_is_tried_again_and_what_was_written_is_recorded() -> None:
