@@ -37,7 +37,14 @@ from controllers.externalsecret.extensions import Extensions, Making
 from controllers.externalsecret.fetch import Fetched, Fetcher
 from controllers.externalsecret.loops import find_echo
 from controllers.externalsecret.plan import FindEntry, Plan
-from controllers.externalsecret.render import Content, decode_data, foreign_controller, is_intact, render_secret
+from controllers.externalsecret.render import (
+    Content,
+    decode_data,
+    foreign_controller,
+    has_written,
+    is_intact,
+    render_secret,
+)
 from controllers.externalsecret.report import Reporter
 from controllers.externalsecret.sources import SourceChanges
 from controllers.externalsecret.status import Message, Outcome, Reason, absence_expected, was_refused
@@ -316,6 +323,7 @@ class Sync:
             return await self._succeed(Reason.SYNCED, Message.SYNCED)
         # A Secret that is there is the one meant, whether or not it can be written.
         bound = name if existing is not None else None
+        settled = existing is not None and has_written(plan.owner, plan.target, existing)
         try:
             content = await self._content(fetched, existing)
             rendered = render_secret(plan.owner, plan.target, content, existing)
@@ -332,7 +340,7 @@ class Sync:
                 written = True
             else:
                 event = ("Updated", "secret updated")
-                written = await self._targets.update(rendered.secret, existing, plan.owner)
+                written = await self._targets.update(rendered.secret, existing, plan.owner, written=settled)
         except TargetImmutable as error:
             return await self._refuse(error, str(error))
         except (Conflict, AlreadyExists):
@@ -357,7 +365,7 @@ class Sync:
                 "KeysRemoved",
                 f"secret {name} was taken over: it no longer has the keys {', '.join(rendered.taken_over)}",
             )
-        placed = not (plan.target.immutable and existing is not None)
+        placed = not (plan.target.immutable and settled)
         return await self._succeed(Reason.SYNCED, Message.SYNCED, binding=name, placed=placed)
 
     def _goes_in_circles(self, fetched: Fetched, existing: JsonObject) -> bool:

@@ -149,13 +149,14 @@ class Targets:
         """
         self._writes.note(await self._client.create(secret, field_manager=field_manager(owner.name)))
 
-    async def update(self, secret: JsonObject, existing: JsonObject, owner: Owner) -> bool:
+    async def update(self, secret: JsonObject, existing: JsonObject, owner: Owner, *, written: bool = True) -> bool:
         """Write the Secret over `existing` unless nothing differs; whether there was a write.
 
-        Of a Secret that the API holds immutable only the metadata is written.
+        Of a Secret that the API holds immutable only the metadata is written, and nothing where we have not `written` it
+        before: with our mark as its owner it would go when the ExternalSecret goes.
 
         Raises:
-            TargetImmutable: data or type of an immutable Secret would change (its metadata has been written).
+            TargetImmutable: data or type of an immutable Secret would change (metadata of our own has been written).
             ApiError: `Conflict` when it changed since it was read.
         """
         frozen = bool(existing.get("immutable"))
@@ -163,6 +164,12 @@ class Targets:
             existing.get("data") or {},
             existing.get("type"),
         )
+        name = secret["metadata"]["name"]
+        if frozen and content_differs and not written:
+            raise TargetImmutable(
+                f"unable to update secret {name}: secret is immutable, and this ExternalSecret has not made it: "
+                "delete it, or name another with spec.target.name"
+            )
         wanted = secret
         if frozen and content_differs:
             wanted = {**secret, "data": existing.get("data"), "type": existing.get("type")}
@@ -174,7 +181,7 @@ class Targets:
             body = {**wanted, "metadata": {k: v for k, v in wanted["metadata"].items() if k != "managedFields"}}
             self._writes.note(await self._client.update(body, field_manager=field_manager(owner.name)))
         if frozen and content_differs:
-            raise TargetImmutable(f"unable to update secret {secret['metadata']['name']}: secret is immutable")
+            raise TargetImmutable(f"unable to update secret {name}: secret is immutable")
         return changed
 
     async def delete(self, secret: JsonObject) -> None:
