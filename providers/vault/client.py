@@ -175,7 +175,10 @@ class VaultClient(DocumentClient[Document]):
             if data is None:  # the version was deleted or destroyed
                 raise NoSecret
         if not isinstance(data, dict):
-            raise InvalidData(f"failed to unmarshall JSON: {path} holds no JSON object")
+            hint = f" ({answer.warning})" if answer.warning else ""
+            raise InvalidData(
+                f"failed to unmarshall JSON: {path} holds no JSON object{hint}: check spec.provider.vault.version and path"
+            )
         return data
 
     async def _metadata(self, key: str) -> dict[str, JsonValue]:
