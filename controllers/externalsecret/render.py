@@ -35,6 +35,7 @@ __all__ = [
     "decode_data",
     "foreign_controller",
     "has_written",
+    "is_frozen",
     "is_intact",
     "is_managed",
     "render_secret",
@@ -236,6 +237,13 @@ def has_written(owner: Owner, policy: TargetPolicy, existing: JsonObject) -> boo
     controller = controller_of(existing)
     ours = controller is not None and _same_kind(controller) and controller.get("name") == owner.name
     return ours or policy.creation != "Owner"
+
+
+def is_frozen(wanted: JsonObject, existing: JsonObject) -> bool:
+    """Whether the Secret is immutable, and its data or type would change."""
+    return bool(existing.get("immutable")) and (
+        (wanted.get("data") or {}, wanted.get("type")) != (existing.get("data") or {}, existing.get("type"))
+    )
 
 
 def is_managed(metadata: JsonObject) -> bool:

@@ -18,6 +18,7 @@ from controllers.externalsecret.decide import (
     due_at,
     expiry_due,
     follows_sources,
+    never_applied,
     next_wake,
     retry_after,
     should_refresh,
@@ -224,16 +225,9 @@ class Sync:
         return not intact()
 
     def _note_unapplied_spec(self) -> None:
-        refresh = self._plan.refresh
-        if not refresh.changed or refresh.policy == "OnChange":
-            return
-        if refresh.policy == "CreatedOnce":
-            why = "refreshPolicy CreatedOnce never applies it"
-        elif refresh.interval <= 0:
-            why = "refreshInterval 0 never applies it: set refreshPolicy OnChange for that"
-        else:
-            return
-        self._report.notice("Normal", "ChangeNotApplied", f"the object has changed since the last sync, and {why}")
+        why = never_applied(self._plan.refresh)
+        if why:
+            self._report.notice("Normal", "ChangeNotApplied", f"the object has changed since the last sync, and {why}")
 
     async def _note_foreign_metadata(self) -> None:
         """A tool's note to itself changes no generated value; what is recorded as in step is the object with the note."""
