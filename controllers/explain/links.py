@@ -84,6 +84,16 @@ _FIXES: Final = {
 }
 
 
+_PUSH_FIXES: Final = {
+    str(
+        FailureClass.DENIED
+    ): "renew the credentials of the store if they have expired, or give them the right to read and write there",
+    str(
+        FailureClass.INVALID_DATA
+    ): "correct the entry (remoteKey, property, metadata), or the value in the source Secret",
+}
+
+
 def explain_failure(out: Explanation, obj: JsonObject) -> None:
     """What the object itself says, where nothing around it is seen to be wrong."""
     conditions = (obj.get("status") or {}).get("conditions") or []
@@ -94,8 +104,8 @@ def explain_failure(out: Explanation, obj: JsonObject) -> None:
         return
     reason = said.get("reason") or ""
     fix = _FIXES[FailureClass(reason)] if reason in set(FailureClass) else store_fix(str(said.get("message")))
-    if reason == FailureClass.INVALID_DATA and obj.get("kind") == PUSH_SECRET.kind:
-        fix = "correct the entry (property, metadata), or the value in the source Secret"
+    if obj.get("kind") == PUSH_SECRET.kind:
+        fix = _PUSH_FIXES.get(reason, fix)
     out.settle("object", str(said.get("message") or reason), fix)
 
 
