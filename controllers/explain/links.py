@@ -104,7 +104,9 @@ def explain_failure(out: Explanation, obj: JsonObject) -> None:
         return
     reason = said.get("reason") or ""
     fix = _FIXES[FailureClass(reason)] if reason in set(FailureClass) else store_fix(str(said.get("message")))
-    if obj.get("kind") == PUSH_SECRET.kind:
+    if reason == FailureClass.DENIED and 'User "' in str(said.get("message")):
+        fix = "grant the user that the message names what it cannot do"
+    elif obj.get("kind") == PUSH_SECRET.kind:
         fix = _PUSH_FIXES.get(reason, fix)
     out.settle("object", str(said.get("message") or reason), fix)
 

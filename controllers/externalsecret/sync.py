@@ -171,6 +171,7 @@ class Sync:
         self._left_out: list[str] = []
         self._making: Making | None = None
         self._sources_mark = 0
+        self._reported: Exception | None = None
 
     async def run(self) -> Result | None:
         """Sync the object if it is due; returns when to look again, and raises what back-off may heal."""
@@ -207,6 +208,8 @@ class Sync:
         except (Conflict, AlreadyExists):
             return _AGAIN
         except Forbidden as error:
+            if error is self._reported:
+                raise
             if error.namespace_terminating:
                 return None
             return await self._fail(Message.UPDATE, error, retry=True)
@@ -495,6 +498,7 @@ class Sync:
             shown = f"{message}: {detail}"[:_MESSAGE_LIMIT]
         await self._report.status(Outcome(self.error_reason, shown, binding=binding))
         if retry:
+            self._reported = error
             raise error
         return _wake_in(wait)
 

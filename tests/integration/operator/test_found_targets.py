@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from eso_core.client import ApiRequest
+from eso_core.meta.errors import ApiError
 from eso_core.meta.wellknown import SECRET
 from tests.integration.operator.harness import ES, JsonObject, running
 
@@ -50,3 +52,22 @@ async def test_an_immutable_target_never_freezes_the_values_of_somebody_else() -
         await cluster.poke("app")
         await cluster.synced("app")
         assert await cluster.data("target") == {"a": "alpha"}, "written once"
+
+
+async def test_a_refused_write_is_told_once() -> None:
+    """One event, with the name of the Secret; it is written as soon as the right is there."""
+    async with running() as cluster:
+        await cluster.fake({"a": "alpha"})
+
+        def refuse(request: ApiRequest) -> None:
+            if request.method == "POST" and "/secrets" in request.path:
+                raise ApiError.from_response("POST", request.path, 403, b"", {})
+
+        cluster.fault = refuse
+        await cluster.es("app", target={"name": "target"}, data=DATA)
+        await cluster.failed("app", "could not update secret")
+        cluster.fault = lambda request: None
+        await cluster.has_data("target", {"a": "alpha"})
+        await cluster.synced("app")
+        warnings = {message for kind, _, message in await cluster.events("app") if kind == "Warning"}
+        assert len(warnings) == 1 and warnings.pop().startswith("unable to update secret target: POST ")

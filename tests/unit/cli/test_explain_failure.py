@@ -18,6 +18,14 @@ def _failing(kind: str, reason: str, message: str) -> dict[str, Any]:
     return {"kind": kind, "metadata": {"name": "app"}, "status": {"conditions": conditions}}
 
 
+def test_a_missing_right_in_the_cluster_is_no_matter_of_the_stores_credentials() -> None:
+    """The API server names the user."""
+    out = Explanation("t")
+    message = 'POST /x: 403 Forbidden: secrets is forbidden: User "system:serviceaccount:a:b" cannot create resource "secrets"'
+    explain_failure(out, _failing("ExternalSecret", "Denied", message))
+    assert out.findings[0].fix == "grant the user that the message names what it cannot do"
+
+
 @pytest.mark.parametrize(
     ("kind", "reason", "fix"),
     [
