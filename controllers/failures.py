@@ -23,7 +23,16 @@ from eso_core.meta.errors import (
     TooManyRequests,
     Unauthorized,
 )
-from providers.errors import ErrorKind, NoSecret, NotSupported, ProviderError, Throttled
+from generators.errors import UnknownGenerator
+from providers.errors import (
+    ErrorKind,
+    InvalidEntry,
+    NoSecret,
+    NotSupported,
+    ProviderError,
+    Throttled,
+    UnknownProvider,
+)
 
 __all__ = ["RECONCILING", "STALLED", "Failure", "FailureClass", "at", "class_of", "next_retry", "set_failure"]
 
@@ -88,8 +97,10 @@ def _own_class(error: BaseException) -> FailureClass | None:
             return FailureClass.NOT_FOUND
         case Throttled() | TooManyRequests():
             return FailureClass.THROTTLED
-        case NotSupported():
+        case NotSupported() | UnknownProvider() | UnknownGenerator():
             return FailureClass.NOT_SUPPORTED
+        case InvalidEntry():
+            return FailureClass.INVALID_SPEC
         case ProviderError():
             return _BY_KIND[error.kind]
         case Forbidden() | Unauthorized():

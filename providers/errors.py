@@ -6,7 +6,8 @@
     ├── NoSecret             the remote secret does not exist ("Secret does not exist")
     ├── NotModified          the backend says that nothing changed
     ├── InvalidSpec          the store cannot work as it is written
-    │   └── UnknownProvider  its backend is not built in
+    │   ├── UnknownProvider  its backend is not built in
+    │   └── InvalidEntry     the entry cannot: a field of the object that asks
     ├── NotSupported         the backend cannot do that
     ├── BrokenReference      a Secret, ConfigMap or ServiceAccount the store refers to cannot be used
     ├── AccessDenied         the backend refuses our credentials
@@ -29,6 +30,7 @@ __all__ = [
     "BrokenReference",
     "ErrorKind",
     "InvalidData",
+    "InvalidEntry",
     "InvalidSpec",
     "NoSecret",
     "NotModified",
@@ -99,6 +101,10 @@ class InvalidSpec(ProviderError):
     """The store cannot work as it is written."""
 
     kind = ErrorKind.SPEC
+
+
+class InvalidEntry(InvalidSpec):
+    """What is asked cannot work as it is written: a field of an entry, not of the store."""
 
 
 class UnknownProvider(InvalidSpec):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import re2
 
-from providers.errors import InvalidSpec
+from providers.errors import InvalidEntry
 
 __all__ = ["has_tags", "name_matcher"]
 
@@ -15,7 +15,7 @@ def name_matcher(pattern: str) -> Callable[[str], bool]:
     """A search for ``find.name.regexp`` anywhere in a name, in the syntax of RE2.
 
     Raises:
-        InvalidSpec: The pattern is not valid.
+        InvalidEntry: The pattern is not valid.
     """
     options = re2.Options()
     options.log_errors = False
@@ -24,7 +24,7 @@ def name_matcher(pattern: str) -> Callable[[str], bool]:
     except re2.error as exc:
         reason = exc.args[0] if exc.args else exc
         text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
-        raise InvalidSpec(f"could not compile find.name.regexp [{pattern}]: {text}") from exc
+        raise InvalidEntry(f"could not compile find.name.regexp [{pattern}]: {text}") from exc
     return lambda name: compiled.search(name) is not None
 
 

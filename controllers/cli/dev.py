@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="PATH",
-        help="apply this manifest or folder of manifests (repeatable)",
+        help="apply this manifest or folder of manifests, - for the standard input (repeatable)",
     )
     parser.add_argument("--dir", default=".eso-dev", metavar="DIR", help="state directory (default .eso-dev)")
     parser.add_argument("--port", type=int, default=0, help="port of the API server (default: a free one)")
@@ -114,8 +114,8 @@ async def _operate(
     async with TaskScope("eso dev") as scope:
         running = scope.spawn(operator.run(stop), name="operator")
         try:
-            await _apply(client, wanted, board)
-            for line in _hints(state.kubeconfig, wanted):
+            applied = await _apply(client, wanted, board)
+            for line in _hints(state.kubeconfig, applied):
                 board.say(line)
             board.start()
             await running
@@ -127,13 +127,14 @@ async def _operate(
     return 0
 
 
-async def _apply(client: Client, wanted: list[Manifest], board: Board) -> None:
-    """Apply what was asked for; what is refused is said and does not stop the rest, nor the server."""
+async def _apply(client: Client, wanted: list[Manifest], board: Board) -> list[Manifest]:
+    """Apply what was asked for; what is refused is said and does not stop the rest, nor the server. Returns what is there now."""
     applied = await manifests.apply_all(client, wanted)
     for title in applied.done:
         board.say(f"applied {title}")
     for failure in applied.failed:
         board.say(f"not applied: {failure}")
+    return applied.objects
 
 
 def _hints(kubeconfig: Path, wanted: Iterable[Manifest]) -> list[str]:

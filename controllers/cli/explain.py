@@ -19,30 +19,25 @@ from controllers.explain.links import (
     explain_store,
     explain_target,
 )
+from controllers.explain.remote import ask_stores
+from controllers.externalsecret.decide import never_applied
 from controllers.externalsecret.errors import InvalidField
 from controllers.externalsecret.fetch import place_of
-from controllers.externalsecret.plan import (
-    DataEntry,
-    ExtractEntry,
-    FindEntry,
-    GeneratorEntry,
-    Plan,
-    plan_of,
-    store_refs,
-)
+from controllers.externalsecret.plan import GeneratorEntry, Plan, plan_of, store_refs
 from controllers.externalsecret.report import EXTERNAL_SECRET
+from controllers.failures import RECONCILING, STALLED, FailureClass
 from controllers.fanout.kinds import CLUSTER_EXTERNAL_SECRETS, CLUSTER_PUSH_SECRETS
-from controllers.generating.references import CLUSTER_GENERATOR, GeneratorRef
+from controllers.generating.references import GeneratorRef, resolve
 from controllers.pushsecret.plan import PUSH_SECRET
 from controllers.secretstore.access import StoreRef
 from controllers.secretstore.objects import CLUSTER_STORE, STORE
 from eso_core.aio import SystemClock
-from eso_core.meta import GVK, JsonObject, ObjectKey
+from eso_core.meta import GVK, JsonObject, ObjectKey, find_condition, format_duration, parse_time
 from eso_core.meta.errors import EsoCoreError, Forbidden
 from eso_core.meta.wellknown import EVENT, NAMESPACE, SECRET
-from generators.interface import GROUP, VERSION
-from providers.errors import ProviderError
-from providers.interface import Store
+from generators.errors import InvalidGenerator, UnknownGenerator
+from generators.registry import GeneratorRegistry
+from providers.errors import ProviderError, find_cause
 
 __all__ = ["add_arguments", "run"]
 
@@ -108,6 +103,7 @@ class _Look:
     def __init__(self, connection: Connection, out: Explanation, *, ask: bool, now: datetime) -> None:
         self._client = connection.client
         self._pool = connection.pool
+        self._generators = GeneratorRegistry()
         self._out = out
         self._ask = ask
         self._now = now
@@ -139,18 +135,29 @@ class _Look:
         try:
             plan = plan_of(obj)
         except InvalidField as error:
-            self._out.bad(error.path, str(error), "correct the field; nothing else is looked at before")
+            text = str(error).removeprefix(f"{error.path}: ")
+            self._out.bad(error.path, text, "correct the field; nothing else is looked at before")
             return
-        usable = await self._stores(dict.fromkeys(store_refs(obj)), namespace)
+        self._unapplied(plan)
+        usable = await self._stores(
+            dict.fromkeys(store_refs(obj)), namespace, denied=_reason(obj) == FailureClass.DENIED
+        )
         for entry in plan.entries:
             if isinstance(entry, GeneratorEntry):
                 await self._generator(entry.ref, namespace, place_of(entry))
         if self._ask:
-            await self._remote_keys(plan, usable)
+            await ask_stores(self._out, self._pool, plan, usable)
         elif not ready:
             self._out.unknown("remote keys", "the stores were not asked", "look from here with --ask-store")
         if plan.manifest is None:
             explain_target(self._out, plan, await self._read(SECRET, plan.target_key), ready=ready)
+
+    def _unapplied(self, plan: Plan) -> None:
+        """A changed spec that no sync will ever look at: the object is Ready all the same."""
+        why = never_applied(plan.refresh)
+        if why and plan.refresh.synced.partition("-")[0] != plan.refresh.current.partition("-")[0]:
+            fix = "set refreshPolicy OnChange, or delete the Secret to have it made anew"
+            self._out.bad("spec", f"it has changed since the last sync, and {why.partition(':')[0]}", fix)
 
     async def _push_secret(self, obj: JsonObject) -> None:
         namespace = obj["metadata"]["namespace"]
@@ -207,7 +214,9 @@ class _Look:
 
     # -- links -------------------------------------------------------------------------------------------------------
 
-    async def _stores(self, refs: dict[StoreRef, None], namespace: str) -> dict[StoreRef, JsonObject]:
+    async def _stores(
+        self, refs: dict[StoreRef, None], namespace: str, *, denied: bool = False
+    ) -> dict[StoreRef, JsonObject]:
         known = await stores_of(self._client, refs, namespace)
         entry = known.peek(NAMESPACE, ObjectKey("", namespace))
         labels = dict(((entry.body if entry is not None else {}).get("metadata") or {}).get("labels") or {})
@@ -220,12 +229,33 @@ class _Look:
                 continue
             found = known.peek(ref.gvk, ref.key(namespace))
             store = None if found is None else {**found.body, "kind": ref.kind}
-            ready = explain_store(self._out, ref, store, namespace, labels)
+            elsewhere = "" if store is not None else await self._elsewhere(ref, namespace)
+            ready = explain_store(self._out, ref, store, namespace, labels, elsewhere)
             if store is not None:
                 usable[ref] = store
-                if not ready:
+                if not ready or denied:
                     await self._credentials(store, namespace)
         return usable
+
+    async def _elsewhere(self, ref: StoreRef, namespace: str) -> str:
+        """What to do where a store of the name is of the other kind, or in another namespace."""
+        other = STORE if ref.kind == CLUSTER_STORE.kind else CLUSTER_STORE
+        try:
+            key = ObjectKey(namespace if other == STORE else "", ref.name)
+            if await get_or_none(self._client, other, key) is not None:
+                return f"there is a {other.kind} of this name: write kind: {other.kind} in the reference"
+            if other == STORE:
+                return ""
+            stores = await self._client.list(STORE)
+        except EsoCoreError:
+            return ""  # whoever asks may not look there
+        homes = sorted(s["metadata"]["namespace"] for s in stores.items if s["metadata"]["name"] == ref.name)
+        if not homes:
+            return ""
+        return (
+            f"there is one in namespace {', '.join(homes[:3])}, which serves that namespace alone: create one here, or a "
+            "ClusterSecretStore"
+        )
 
     async def _credentials(self, store: JsonObject, namespace: str) -> None:
         """The Secrets that a store logs in with."""
@@ -252,44 +282,18 @@ class _Look:
                 self._out.good(subject, f"{path}: it is there")
 
     async def _generator(self, ref: GeneratorRef, namespace: str, place: str) -> None:
-        cluster = ref.kind == CLUSTER_GENERATOR.kind
-        key = ObjectKey("" if cluster else namespace, ref.name)
         subject = f"{ref.kind} {ref.name}"
         try:
-            found = await get_or_none(self._client, GVK(GROUP, VERSION, ref.kind), key)
-        except EsoCoreError as error:
+            found = await resolve(ref, namespace, self._client, self._generators)
+        except ProviderError as error:
+            if find_cause(error, Forbidden) is not None:
+                self._out.unknown(subject, f"{place} names it: {error}")
+            else:
+                self._out.bad(subject, f"{place} names it: {error}", _generator_fix(error))
+        except Forbidden as error:
             self._out.unknown(subject, f"{place} names it: {error}")
-            return
-        if found is None:
-            self._out.bad(subject, f"{place} names it, and it is not there", "create it, or correct the reference")
         else:
-            self._out.good(subject, f"{place}: it is there")
-
-    async def _remote_keys(self, plan: Plan, stores: dict[StoreRef, JsonObject]) -> None:
-        """Whether the stores have what the entries ask for; values are read and thrown away."""
-        async with self._pool.session(plan.owner.namespace) as session:
-            for entry in plan.entries:
-                if isinstance(entry, GeneratorEntry) or entry.store not in stores:
-                    continue
-                place = place_of(entry)
-                try:
-                    client = await session.client(Store.from_object(stores[entry.store]))
-                    match entry:
-                        case DataEntry():
-                            size = f"{len(await client.get_secret(entry.ref))} bytes"
-                        case ExtractEntry():
-                            size = f"{len(await client.get_secret_map(entry.ref))} keys"
-                        case FindEntry():
-                            size = f"{len(await client.get_all_secrets(entry.find))} secrets"
-                except ProviderError as error:
-                    fix = (
-                        "correct the entry, or put the value into the store"
-                        if not error.retryable
-                        else "see that the store answers"
-                    )
-                    self._out.bad(place, f"{error}", fix)
-                else:
-                    self._out.good(place, f"the store has it: {size}")
+            self._out.good(subject, f"{place}: {found.generator.kind} is known, and its spec can be read")
 
     async def _events(self, obj: JsonObject) -> None:
         """The newest warnings about the object."""
@@ -302,7 +306,15 @@ class _Look:
         warnings = [event for event in listed.items if event.get("type") == "Warning"]
         warnings.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
         for event in warnings[-_EVENTS:]:
-            self._out.note("event", f"{event.get('reason')}: {event.get('message')}")
+            self._out.note("event", f"{event.get('reason')}{self._age(event)}: {event.get('message')}")
+
+    def _age(self, event: JsonObject) -> str:
+        text = event.get("lastTimestamp") or event.get("eventTime")
+        try:
+            seconds = max(0, int((self._now - parse_time(str(text))).total_seconds()))
+        except ValueError:
+            return ""
+        return f" ({format_duration(seconds)} ago)"
 
     async def _read(self, kind: GVK, key: ObjectKey) -> JsonObject | None:
         try:
@@ -310,6 +322,21 @@ class _Look:
         except Forbidden:
             self._out.unknown(f"{kind.kind} {key}", "you may not read it")
             return None
+
+
+def _reason(obj: JsonObject) -> str:
+    """The kind of failure that the object tells, empty without one."""
+    conditions = (obj.get("status") or {}).get("conditions") or []
+    detail = find_condition(conditions, STALLED) or find_condition(conditions, RECONCILING)
+    return str((detail or {}).get("reason") or "")
+
+
+def _generator_fix(error: ProviderError) -> str:
+    if find_cause(error, UnknownGenerator) is not None:
+        return "use a kind that this operator has, or install the package that brings it"
+    if isinstance(error, InvalidGenerator):
+        return "correct its spec, or the reference"
+    return "create it, or correct the reference"
 
 
 def _print(out: Explanation, output: str) -> None:

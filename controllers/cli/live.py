@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -17,7 +19,7 @@ from controllers.templating.texts import StoreTemplates
 from eso_core.aio import SystemClock
 from eso_core.client import Client, load_config
 from eso_core.meta import GVK, JsonObject, ObjectKey
-from eso_core.meta.errors import EsoCoreError, NotFound
+from eso_core.meta.errors import ConfigError, EsoCoreError, NotFound
 from eso_core.meta.wellknown import CONFIG_MAP, NAMESPACE, SECRET
 from providers.interface import ProviderOptions
 from providers.pool import ClientPool
@@ -25,6 +27,7 @@ from providers.registry import Registry
 
 __all__ = ["Known", "LiveSources", "connected", "default_namespace", "get_or_none", "stores_of"]
 
+_OF_DEV = Path(".eso-dev/kubeconfig")
 _KINDS: Mapping[str, GVK] = {"ConfigMap": CONFIG_MAP, "Secret": SECRET}
 
 
@@ -42,7 +45,10 @@ async def connected(kubeconfig: str | None, context: str | None, *, agent: str) 
     Raises:
         ConfigError: There is none.
     """
-    config = await load_config(kubeconfig, context)
+    try:
+        config = await load_config(kubeconfig, context)
+    except ConfigError as error:
+        raise _told(error, kubeconfig) from error.__cause__
     options = ProviderOptions(templates=StoreTemplates(TemplateSettings().budget))
     async with Client(config, user_agent=agent) as client:
         pool = ClientPool(Registry(), ClusterReader(client), SystemClock(), options=options)
@@ -50,6 +56,13 @@ async def connected(kubeconfig: str | None, context: str | None, *, agent: str) 
             yield Connection(client, pool)
         finally:
             await pool.aclose()
+
+
+def _told(error: ConfigError, kubeconfig: str | None) -> ConfigError:
+    """The error, and where none was named, the kubeconfig that `eso dev` has left here."""
+    if kubeconfig is None and not os.environ.get("KUBECONFIG") and _OF_DEV.exists():
+        return ConfigError(f"{error}; that of eso dev is {_OF_DEV}")
+    return error
 
 
 def default_namespace(given: str | None, client: Client) -> str:

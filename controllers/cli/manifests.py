@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -42,10 +43,20 @@ class Manifest(Struct, frozen=True):
 def load(paths: Iterable[str | Path]) -> list[Manifest]:
     """Read all objects of the given files and folders (recursively), in the order in which they should be applied.
 
+    `-` is the standard input.
+
     Raises:
         ManifestError: a path is missing, a file is no YAML, or a document is no Kubernetes object.
     """
-    manifests = [manifest for path in paths for file in _files(Path(path)) for manifest in _read(file)]
+    manifests: list[Manifest] = []
+    for path in paths:
+        if str(path) == "-":
+            manifests += _read("standard input", sys.stdin.read())
+            continue
+        if str(path).startswith(("http://", "https://")):
+            raise ManifestError(f"{path}: files and folders are read, no URLs: curl -fsSL {path} | eso ... -f -")
+        for file in _files(Path(path)):
+            manifests += _read(str(file), _text(file))
     return sorted(manifests, key=lambda m: _FIRST.get(m.body["kind"], 9))
 
 
@@ -60,10 +71,19 @@ def _files(path: Path) -> list[Path]:
     return [path]
 
 
-def _read(file: Path) -> Iterator[Manifest]:
+def _text(file: Path) -> str:
     try:
-        documents = list(yaml.load_all(file.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return file.read_text()
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{file}: not valid YAML: cannot be decoded") from error
+    except OSError as error:
+        raise ManifestError(f"{file}: cannot be read: {error.strerror}") from error
+
+
+def _read(file: str, text: str) -> Iterator[Manifest]:
+    try:
+        documents = list(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
         where = f"{file}:{place.line + 1}" if place else str(file)
         raise ManifestError(
@@ -72,7 +92,7 @@ def _read(file: Path) -> Iterator[Manifest]:
     for number, document in enumerate(documents, 1):
         if document is None:
             continue
-        yield from _objects(document, f"{file}, document {number}" if len(documents) > 1 else str(file))
+        yield from _objects(document, f"{file}, document {number}" if len(documents) > 1 else file)
 
 
 def _objects(document: object, source: str) -> Iterator[Manifest]:
@@ -82,10 +102,10 @@ def _objects(document: object, source: str) -> Iterator[Manifest]:
         for index, item in enumerate(document["items"]):
             yield from _objects(item, f"{source}, items[{index}]")
         return
-    for field in ("apiVersion", "kind"):
-        if not isinstance(document.get(field), str) or not document[field]:
+    for needed in ("apiVersion", "kind"):
+        if not isinstance(document.get(needed), str) or not document[needed]:
             raise ManifestError(
-                f"{source}: {field} is missing: a Kubernetes object needs apiVersion, kind and metadata.name"
+                f"{source}: {needed} is missing: a Kubernetes object needs apiVersion, kind and metadata.name"
             )
     metadata = document.get("metadata")
     if not isinstance(metadata, dict) or not metadata.get("name"):
@@ -94,10 +114,11 @@ def _objects(document: object, source: str) -> Iterator[Manifest]:
 
 
 class Applied(Struct, frozen=True):
-    """What became of manifests: `done` as `Kind namespace/name`, `failed` with file, object and reason."""
+    """What became of manifests: `done` as `Kind namespace/name`, `failed` with file, object and reason, `objects` as applied."""
 
     done: list[str]
     failed: list[str]
+    objects: list[Manifest]
 
 
 async def apply_all(client: Client, manifests: Iterable[Manifest], *, namespace: str = "default") -> Applied:
@@ -105,8 +126,8 @@ async def apply_all(client: Client, manifests: Iterable[Manifest], *, namespace:
 
     Objects of namespaced kinds without a namespace go into `namespace`.
     """
-    done: list[str] = []
     failed: list[str] = []
+    objects: list[Manifest] = []
     for manifest in manifests:
         try:
             gvk = GVK.parse(manifest.body["apiVersion"], manifest.body["kind"])
@@ -116,8 +137,8 @@ async def apply_all(client: Client, manifests: Iterable[Manifest], *, namespace:
         except (EsoCoreError, ValueError) as error:
             failed.append(f"{manifest.source}: {manifest.title}: {error}")
         else:
-            done.append(Manifest(manifest.source, body).title)
-    return Applied(done, failed)
+            objects.append(Manifest(manifest.source, body))
+    return Applied([manifest.title for manifest in objects], failed, objects)
 
 
 def _placed(body: JsonObject, namespace: str) -> JsonObject:

@@ -61,6 +61,15 @@ class Explanation(Struct):
         """Something worth knowing."""
         self.findings.append(Finding(Grade.NOTE, subject, text))
 
+    def settle(self, subject: str, text: str, fix: str) -> None:
+        """This link is what is broken; a note that says the same gives its place to it."""
+        found = Finding(Grade.BAD, subject, text, fix)
+        for index, finding in enumerate(self.findings):
+            if finding.subject == subject and finding.grade is Grade.NOTE and text in finding.text:
+                self.findings[index] = found
+                return
+        self.findings.append(found)
+
     @property
     def broken(self) -> list[Finding]:
         """What has to be repaired."""

@@ -9,14 +9,23 @@ from typing import Final
 from controllers.explain.findings import Explanation
 from controllers.externalsecret.names import DATA_HASH_ANNOTATION, MANAGED_LABEL
 from controllers.externalsecret.plan import Plan
-from controllers.externalsecret.render import foreign_controller, is_intact, is_managed
+from controllers.externalsecret.render import foreign_controller, has_written, is_intact, is_managed
 from controllers.externalsecret.target import owned_by
 from controllers.failures import RECONCILING, STALLED, FailureClass
+from controllers.pushsecret.plan import PUSH_SECRET
 from controllers.secretstore.access import StoreRef, namespace_allowed
 from controllers.secretstore.objects import CLUSTER_STORE_KIND
 from eso_core.meta import JsonObject, find_condition, parse_time
 
-__all__ = ["credentials", "explain_failure", "explain_namespace", "explain_own", "explain_store", "explain_target"]
+__all__ = [
+    "credentials",
+    "explain_failure",
+    "explain_namespace",
+    "explain_own",
+    "explain_store",
+    "explain_target",
+    "store_fix",
+]
 
 
 def explain_own(out: Explanation, obj: JsonObject, now: datetime) -> bool:
@@ -38,7 +47,7 @@ def explain_own(out: Explanation, obj: JsonObject, now: datetime) -> bool:
     if isinstance(generation, int) and isinstance(seen, int) and seen < generation:
         out.note(
             "object",
-            f"its status is about generation {seen}, the spec is {generation}: the operator has not seen it yet",
+            f"its status is about generation {seen}, the spec is {generation}: it has not been synced since",
         )
     if ready.get("status") == "True":
         out.good("object", f"Ready: {ready.get('reason') or ''} {ready.get('message') or ''}".strip())
@@ -57,19 +66,31 @@ def explain_own(out: Explanation, obj: JsonObject, now: datetime) -> bool:
 
 _FIXES: Final = {
     FailureClass.NOT_FOUND: "put the secret into the store, correct the remote key, or mark the entry with optional: true",
-    FailureClass.DENIED: "give the credentials of the store, or the operator, the right that the message names",
+    FailureClass.DENIED: "renew the credentials of the store if they have expired, or give them, or the operator, the right to do this "
+    "(--ask-store tells which)",
     FailureClass.THROTTLED: "wait: the operator asks again when the store said; a longer refreshInterval asks less often",
-    FailureClass.UNREACHABLE: "see that the server answers from inside of the cluster; it is tried again by itself",
+    FailureClass.UNREACHABLE: "do what the message says, or see that the server answers from inside of the cluster; it is tried again by "
+    "itself",
     FailureClass.INVALID_TEMPLATE: "correct the template: eso render shows what it makes",
     FailureClass.INVALID_REFERENCE: "create what the message names, or correct the reference",
     FailureClass.INVALID_SPEC: "correct the field that the message names",
-    FailureClass.INVALID_STORE: "correct the spec of the store",
-    FailureClass.INVALID_DATA: "correct the value in the store, or the entry's property and strategies",
-    FailureClass.NOT_SUPPORTED: "the backend, or this release, cannot do that: choose another way",
+    FailureClass.INVALID_STORE: "correct the field that the message names, in the store or in the generator",
+    FailureClass.INVALID_DATA: "correct the entry (property, strategies, rewrite), or the value in the store",
+    FailureClass.NOT_SUPPORTED: "this operator cannot do that: choose what it has, or install the package that brings it",
     FailureClass.STORE_NOT_READY: "repair the store: its users go on by themselves",
     FailureClass.TARGET_CONFLICT: "name another target, or delete one of the two",
-    FailureClass.REJECTED: "correct what the API server finds wrong",
+    FailureClass.REJECTED: "correct what the API server finds wrong: the template, its type, or the keys of the target",
     FailureClass.INTERNAL: "look into the operator's log, and report it",
+}
+
+
+_PUSH_FIXES: Final = {
+    str(
+        FailureClass.DENIED
+    ): "renew the credentials of the store if they have expired, or give them the right to read and write there",
+    str(
+        FailureClass.INVALID_DATA
+    ): "correct the entry (remoteKey, property, metadata), or the value in the source Secret",
 }
 
 
@@ -82,8 +103,19 @@ def explain_failure(out: Explanation, obj: JsonObject) -> None:
     if said is None:
         return
     reason = said.get("reason") or ""
-    fix = _FIXES[FailureClass(reason)] if reason in set(FailureClass) else "see the events below"
-    out.bad("object", str(said.get("message") or reason), fix)
+    fix = _FIXES[FailureClass(reason)] if reason in set(FailureClass) else store_fix(str(said.get("message")))
+    if reason == FailureClass.DENIED and 'User "' in str(said.get("message")):
+        fix = "grant the user that the message names what it cannot do"
+    elif obj.get("kind") == PUSH_SECRET.kind:
+        fix = _PUSH_FIXES.get(reason, fix)
+    out.settle("object", str(said.get("message") or reason), fix)
+
+
+def store_fix(message: str) -> str:
+    """What to do about a store whose condition says this."""
+    if "failed to find registered store backend" in message:
+        return "choose a backend that this operator has, or install the package that brings it"
+    return "do what the message says; the store is checked at once when it or a Secret that it names changes, else now and then"
 
 
 def _tell_refresh(out: Explanation, status: JsonObject, now: datetime) -> None:
@@ -106,9 +138,14 @@ def explain_namespace(out: Explanation, namespace: JsonObject | None, name: str)
 
 
 def explain_store(
-    out: Explanation, ref: StoreRef, store: JsonObject | None, namespace: str, labels: dict[str, str]
+    out: Explanation,
+    ref: StoreRef,
+    store: JsonObject | None,
+    namespace: str,
+    labels: dict[str, str],
+    elsewhere: str = "",
 ) -> bool:
-    """A store, as far as its users can see it; whether it may be used."""
+    """A store, as far as its users can see it; whether it may be used. `elsewhere` is the fix where one of its name was found."""
     subject = f"{ref.kind} {ref.name}"
     if store is None:
         where = "" if ref.kind == CLUSTER_STORE_KIND else f" in namespace {namespace}"
@@ -116,7 +153,7 @@ def explain_store(
         out.bad(
             subject,
             f"there is none of this name{where}",
-            f"create it, correct the reference's name, or its kind if it is a {other}",
+            elsewhere or f"create it, correct the reference's name, or its kind if it is a {other}",
         )
         return False
     spec = store.get("spec") or {}
@@ -141,7 +178,7 @@ def explain_store(
         out.bad(
             subject,
             f"it is not ready: {ready.get('reason')}: {ready.get('message')}",
-            "its users go on by themselves once it is: look at its credentials, its address and its events",
+            f"{store_fix(str(ready.get('message')))}; its users go on by themselves",
         )
         return False
     out.good(subject, f"{ready.get('reason') or 'Ready'}: {ready.get('message') or 'it may be used'}")
@@ -198,6 +235,13 @@ def explain_target(out: Explanation, plan: Plan, secret: JsonObject | None, *, r
             subject,
             f"it is controlled by {holder}",
             "name another Secret in spec.target.name, or delete one of the two",
+        )
+        return
+    if secret.get("immutable") and not ready and not has_written(plan.owner, plan.target, secret):
+        out.bad(
+            subject,
+            "it is immutable, and this ExternalSecret has not made it, so that it is left as it is",
+            "delete it, or name another Secret in spec.target.name",
         )
         return
     if secret.get("immutable") and not ready:

@@ -20,6 +20,7 @@ __all__ = [
     "expiry_due",
     "follows_sources",
     "jitter",
+    "never_applied",
     "next_wake",
     "retry_after",
     "should_refresh",
@@ -98,6 +99,15 @@ def should_refresh(facts: RefreshFacts, now: datetime) -> bool:
 def follows_sources(facts: RefreshFacts) -> bool:
     """Whether a changed source of its template renders the object anew: as a changed spec would."""
     return facts.policy == "OnChange" or (facts.policy != "CreatedOnce" and facts.interval > 0)
+
+
+def never_applied(facts: RefreshFacts) -> str:
+    """Why a change of the object since its last sync is never applied; empty where it is, or where there is none."""
+    if not facts.changed or not facts.synced or facts.policy == "OnChange":
+        return ""
+    if facts.policy == "CreatedOnce":
+        return "refreshPolicy CreatedOnce never applies it"
+    return "" if facts.interval > 0 else "refreshInterval 0 never applies it: set refreshPolicy OnChange for that"
 
 
 def next_wake(facts: RefreshFacts, now: datetime) -> float | None:

@@ -34,6 +34,8 @@ __all__ = [
     "TargetPolicy",
     "decode_data",
     "foreign_controller",
+    "has_written",
+    "is_frozen",
     "is_intact",
     "is_managed",
     "render_secret",
@@ -125,7 +127,7 @@ def render_secret(owner: Owner, policy: TargetPolicy, content: Content, existing
     taken_over: tuple[str, ...] = ()
     if policy.immutable:
         secret["immutable"] = True
-    if not (policy.immutable and existing is not None):
+    if existing is None or not policy.immutable or not has_written(owner, policy, existing):
         own = owned_fields(secret, field_manager(owner.name))
         taken_over = _fill(secret, data, own, policy, content, existing)
         data = decode_data(secret)
@@ -226,6 +228,22 @@ def foreign_controller(metadata: JsonObject, owner: Owner) -> str:
 def _same_kind(reference: JsonObject) -> bool:
     group, slash, _ = str(reference.get("apiVersion", "")).partition("/")
     return bool(slash) and group == GROUP and reference.get("kind") == OWNER_KIND
+
+
+def has_written(owner: Owner, policy: TargetPolicy, existing: JsonObject) -> bool:
+    """Whether the ExternalSecret has made the Secret what it is: one that it only found is not its own to freeze or delete."""
+    if not is_managed(existing["metadata"]):
+        return False
+    controller = controller_of(existing)
+    ours = controller is not None and _same_kind(controller) and controller.get("name") == owner.name
+    return ours or policy.creation != "Owner"
+
+
+def is_frozen(wanted: JsonObject, existing: JsonObject) -> bool:
+    """Whether the Secret is immutable, and its data or type would change."""
+    return bool(existing.get("immutable")) and (
+        (wanted.get("data") or {}, wanted.get("type")) != (existing.get("data") or {}, existing.get("type"))
+    )
 
 
 def is_managed(metadata: JsonObject) -> bool:

@@ -18,6 +18,7 @@ from controllers.externalsecret.decide import (
     due_at,
     expiry_due,
     follows_sources,
+    never_applied,
     next_wake,
     retry_after,
     should_refresh,
@@ -37,7 +38,14 @@ from controllers.externalsecret.extensions import Extensions, Making
 from controllers.externalsecret.fetch import Fetched, Fetcher
 from controllers.externalsecret.loops import find_echo
 from controllers.externalsecret.plan import FindEntry, Plan
-from controllers.externalsecret.render import Content, decode_data, foreign_controller, is_intact, render_secret
+from controllers.externalsecret.render import (
+    Content,
+    decode_data,
+    foreign_controller,
+    has_written,
+    is_intact,
+    render_secret,
+)
 from controllers.externalsecret.report import Reporter
 from controllers.externalsecret.sources import SourceChanges
 from controllers.externalsecret.status import Message, Outcome, Reason, absence_expected, was_refused
@@ -163,6 +171,7 @@ class Sync:
         self._left_out: list[str] = []
         self._making: Making | None = None
         self._sources_mark = 0
+        self._reported: Exception | None = None
 
     async def run(self) -> Result | None:
         """Sync the object if it is due; returns when to look again, and raises what back-off may heal."""
@@ -199,6 +208,8 @@ class Sync:
         except (Conflict, AlreadyExists):
             return _AGAIN
         except Forbidden as error:
+            if error is self._reported:
+                raise
             if error.namespace_terminating:
                 return None
             return await self._fail(Message.UPDATE, error, retry=True)
@@ -217,16 +228,9 @@ class Sync:
         return not intact()
 
     def _note_unapplied_spec(self) -> None:
-        refresh = self._plan.refresh
-        if not refresh.changed or refresh.policy == "OnChange":
-            return
-        if refresh.policy == "CreatedOnce":
-            why = "refreshPolicy CreatedOnce never applies it"
-        elif refresh.interval <= 0:
-            why = "refreshInterval 0 never applies it: set refreshPolicy OnChange for that"
-        else:
-            return
-        self._report.notice("Normal", "ChangeNotApplied", f"the object has changed since the last sync, and {why}")
+        why = never_applied(self._plan.refresh)
+        if why:
+            self._report.notice("Normal", "ChangeNotApplied", f"the object has changed since the last sync, and {why}")
 
     async def _note_foreign_metadata(self) -> None:
         """A tool's note to itself changes no generated value; what is recorded as in step is the object with the note."""
@@ -316,6 +320,7 @@ class Sync:
             return await self._succeed(Reason.SYNCED, Message.SYNCED)
         # A Secret that is there is the one meant, whether or not it can be written.
         bound = name if existing is not None else None
+        settled = existing is not None and has_written(plan.owner, plan.target, existing)
         try:
             content = await self._content(fetched, existing)
             rendered = render_secret(plan.owner, plan.target, content, existing)
@@ -332,7 +337,7 @@ class Sync:
                 written = True
             else:
                 event = ("Updated", "secret updated")
-                written = await self._targets.update(rendered.secret, existing, plan.owner)
+                written = await self._targets.update(rendered.secret, existing, plan.owner, written=settled)
         except TargetImmutable as error:
             return await self._refuse(error, str(error))
         except (Conflict, AlreadyExists):
@@ -357,7 +362,7 @@ class Sync:
                 "KeysRemoved",
                 f"secret {name} was taken over: it no longer has the keys {', '.join(rendered.taken_over)}",
             )
-        placed = not (plan.target.immutable and existing is not None)
+        placed = not (plan.target.immutable and settled)
         return await self._succeed(Reason.SYNCED, Message.SYNCED, binding=name, placed=placed)
 
     def _goes_in_circles(self, fetched: Fetched, existing: JsonObject) -> bool:
@@ -493,6 +498,7 @@ class Sync:
             shown = f"{message}: {detail}"[:_MESSAGE_LIMIT]
         await self._report.status(Outcome(self.error_reason, shown, binding=binding))
         if retry:
+            self._reported = error
             raise error
         return _wake_in(wait)
 

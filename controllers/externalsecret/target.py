@@ -21,7 +21,7 @@ from controllers.externalsecret.names import (
     owner_label_value,
 )
 from controllers.externalsecret.plan import Plan
-from controllers.externalsecret.render import Owner, decode_data, is_managed, same_secret
+from controllers.externalsecret.render import Owner, decode_data, is_frozen, is_managed, same_secret
 from eso_core.cache import Cache, CachedClient
 from eso_core.cache.store import is_older
 from eso_core.client import Client, Preconditions
@@ -149,22 +149,25 @@ class Targets:
         """
         self._writes.note(await self._client.create(secret, field_manager=field_manager(owner.name)))
 
-    async def update(self, secret: JsonObject, existing: JsonObject, owner: Owner) -> bool:
+    async def update(self, secret: JsonObject, existing: JsonObject, owner: Owner, *, written: bool = True) -> bool:
         """Write the Secret over `existing` unless nothing differs; whether there was a write.
 
-        Of a Secret that the API holds immutable only the metadata is written.
+        Of a Secret that the API holds immutable only the metadata is written, and nothing where we have not `written` it
+        before: with our mark as its owner it would go when the ExternalSecret goes.
 
         Raises:
-            TargetImmutable: data or type of an immutable Secret would change (its metadata has been written).
+            TargetImmutable: data or type of an immutable Secret would change (metadata of our own has been written).
             ApiError: `Conflict` when it changed since it was read.
         """
-        frozen = bool(existing.get("immutable"))
-        content_differs = (secret.get("data") or {}, secret.get("type")) != (
-            existing.get("data") or {},
-            existing.get("type"),
-        )
+        frozen = is_frozen(secret, existing)
+        name = secret["metadata"]["name"]
+        if frozen and not written:
+            raise TargetImmutable(
+                f"unable to update secret {name}: secret is immutable, and this ExternalSecret has not made it: "
+                "delete it, or name another with spec.target.name"
+            )
         wanted = secret
-        if frozen and content_differs:
+        if frozen:
             wanted = {**secret, "data": existing.get("data"), "type": existing.get("type")}
             wanted = {name: value for name, value in wanted.items() if value is not None}
             annotations = {**secret["metadata"]["annotations"], DATA_HASH_ANNOTATION: data_hash(decode_data(existing))}
@@ -173,8 +176,8 @@ class Targets:
         if changed:
             body = {**wanted, "metadata": {k: v for k, v in wanted["metadata"].items() if k != "managedFields"}}
             self._writes.note(await self._client.update(body, field_manager=field_manager(owner.name)))
-        if frozen and content_differs:
-            raise TargetImmutable(f"unable to update secret {secret['metadata']['name']}: secret is immutable")
+        if frozen:
+            raise TargetImmutable(f"unable to update secret {name}: secret is immutable")
         return changed
 
     async def delete(self, secret: JsonObject) -> None:

@@ -14,7 +14,7 @@ from eso_core.meta.errors import (
     SelectorError,
 )
 from eso_core.meta.wellknown import SECRET
-from providers.errors import AccessDenied, InvalidSpec, NotSupported, ProviderError
+from providers.errors import AccessDenied, InvalidEntry, InvalidSpec, NotSupported, ProviderError
 from providers.find import name_matcher
 from providers.interface import (
     DocumentClient,
@@ -53,7 +53,7 @@ class KubernetesClient(DocumentClient[Document]):
 
     async def read(self, ref: RemoteRef) -> Document:
         if not ref.key:
-            raise InvalidSpec("remoteRef.key is empty: it is the name of a Secret")
+            raise InvalidEntry("remoteRef.key is empty: it is the name of a Secret")
         return Document(ref.key, await self._requests.secret(self._namespace, ref.key))
 
     def select(self, document: Document, ref: RemoteRef) -> bytes:
@@ -140,7 +140,7 @@ def _selector(tags: Mapping[str, str]) -> str:
     try:
         return str(LabelSelector.from_object({"matchLabels": dict(tags)}))
     except SelectorError as exc:
-        raise InvalidSpec(f"unable to validate selector tags: {exc}") from exc
+        raise InvalidEntry(f"unable to validate selector tags: {exc}") from exc
 
 
 def _covers(rule: Mapping[str, Any]) -> bool:

@@ -42,7 +42,7 @@ class Requests:
             answer = await send()
         except EsoCoreError as exc:
             self._calls.observe(PROVIDER, call, exc)
-            if isinstance(exc, NotFound):
+            if isinstance(exc, NotFound) and not exc.is_path:
                 raise
             raise translated(exc) from exc
         self._calls.observe(PROVIDER, call, None)
@@ -60,6 +60,11 @@ def translated(exc: EsoCoreError) -> ProviderError:
     """A failure of the cluster in the classes of this package."""
     if isinstance(exc, Forbidden | Unauthorized):
         return AccessDenied(str(exc))
+    if isinstance(exc, NotFound) and exc.is_path:
+        # With deletionPolicy Delete, "there is no such Secret" costs Secrets: a proxy's word is not enough for that.
+        return Unavailable(
+            f"{exc}: this is not about the object: check server.url, and what stands in front of the server"
+        )
     if isinstance(exc, TransportError):
         return Unavailable(str(exc))
     if isinstance(exc, ApiError) and (exc.code >= 500 or exc.code in (409, 429)):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from eso_core.aio import Clock
-from providers.errors import ErrorKind, InvalidData, InvalidSpec, NotSupported, ProviderError
+from providers.errors import ErrorKind, InvalidData, InvalidEntry, NotSupported, ProviderError
 from providers.find import name_matcher
 from providers.gojson import JsonValue, Number, decode, encode, map_value_bytes, value_bytes
 from providers.interface import DocumentClient, Find, PushData, RemoteRef, Validation, ValidationState
@@ -43,13 +43,13 @@ class OpenBaoClient(DocumentClient[Document]):
 
     async def read(self, ref: RemoteRef) -> Document:
         if not ref.key.strip("/"):
-            raise InvalidSpec("remoteRef.key is empty: it is the path of a secret in OpenBao")
+            raise InvalidEntry("remoteRef.key is empty: it is the path of a secret in OpenBao")
         query = None
         if ref.version:
             if self._version == "v1":
                 raise NotSupported("OpenBao KVv1 secrets do not support versioning (use KVv2)")
             if not ref.version.lstrip("+-").isdigit():
-                raise InvalidSpec(f'invalid Ref.Version: "{ref.version}" is not an integer')
+                raise InvalidEntry(f'invalid Ref.Version: "{ref.version}" is not an integer')
             query = {"version": str(int(ref.version))}
         path = self._path("data", ref.key)
         answer = await self._connection.request("GET", path, call="ReadSecretData", query=query)
@@ -95,7 +95,7 @@ class OpenBaoClient(DocumentClient[Document]):
         if find.tags:
             raise NotSupported("tag based search is not implemented")
         if find.name_regexp is None:
-            raise InvalidSpec("find needs find.name.regexp: OpenBao stores find by name only")
+            raise InvalidEntry("find needs find.name.regexp: OpenBao stores find by name only")
         matches = name_matcher(find.name_regexp)
         folder = (find.path or "").strip("/")
         answer = await self._connection.request(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from eso_core.aio import TaskScope
-from providers.errors import InvalidData, InvalidSpec, NoSecret, NotSupported, ProviderError
+from providers.errors import InvalidData, InvalidEntry, InvalidSpec, NoSecret, NotSupported, ProviderError
 from providers.find import has_tags, name_matcher
 from providers.gjson import get
 from providers.gojson import JsonValue, decode, encode, map_value_bytes, value_bytes
@@ -97,7 +97,7 @@ class VaultClient(DocumentClient[Document]):
 
     async def read(self, ref: RemoteRef) -> Document:
         if not ref.key.strip("/"):
-            raise InvalidSpec("remoteRef.key is empty: it is the path of a secret in Vault")
+            raise InvalidEntry("remoteRef.key is empty: it is the path of a secret in Vault")
         if ref.metadata_policy is MetadataPolicy.FETCH:
             if self._version == "v1":
                 raise NotSupported("cannot perform metadata fetch operations with kv version v1")
@@ -175,7 +175,10 @@ class VaultClient(DocumentClient[Document]):
             if data is None:  # the version was deleted or destroyed
                 raise NoSecret
         if not isinstance(data, dict):
-            raise InvalidData(f"failed to unmarshall JSON: {path} holds no JSON object")
+            hint = f" ({answer.warning})" if answer.warning else ""
+            raise InvalidData(
+                f"failed to unmarshall JSON: {path} holds no JSON object{hint}: check spec.provider.vault.version and path"
+            )
         return data
 
     async def _metadata(self, key: str) -> dict[str, JsonValue]:

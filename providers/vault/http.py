@@ -292,16 +292,30 @@ class VaultHttp:
             kind=ErrorKind.SPEC,
         )
 
+    def _no_such_route(self, where: str, answer: Answer | None) -> ProviderError:
+        """A 404 that does not say "this secret is not there": with deletionPolicy Delete it must not cost anybody's Secret."""
+        if answer is None or "errors" not in answer.body:
+            return Unavailable(
+                f"{where}: 404, and not by {self.product}: check the address, and what stands in front of the server"
+            )
+        reason = _one_line(answer.body["errors"]).rstrip(".") or "not found"
+        return ProviderError(
+            f"{where}: 404: {reason}: check the mount (path) and the namespace that the store names, and that they are there",
+            kind=ErrorKind.SPEC,
+        )
+
     def _judge(self, method: str, url: str, status: int, raw: bytes, asked: float) -> Answer | None:
         where = f"{method} {_shown(url)}"
         if 200 <= status < 300:
-            return _answer(raw, where) if raw.strip() else None
+            return _answer(raw, where) if raw.strip() or method == "GET" else None
         if status == 404:
             # A deleted version, or a folder with warnings, answers 404 with content.
             answer = _answer_or_none(raw)
             if answer is not None and (answer.body.get("data") or answer.body.get("warnings")):
                 return answer
-            return None
+            if answer is not None and "errors" in answer.body and not answer.body["errors"]:
+                return None
+            raise self._no_such_route(where, answer)
         reason = _errors(raw) or f"HTTP {status}"
         text = f"{where}: {status}: {reason}"
         match status:

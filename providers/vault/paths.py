@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from providers.errors import InvalidSpec
+from providers.errors import InvalidEntry, InvalidSpec
 
 __all__ = ["api_path", "data_path", "metadata_path"]
 
@@ -54,9 +54,9 @@ def api_path(path: str) -> str:
     """A path as it stands in the URL: segments percent-encoded, no empty ones.
 
     Raises:
-        InvalidSpec: A segment is ``.`` or ``..``, which would leave the mount.
+        InvalidEntry: A segment is ``.`` or ``..``, which would leave the mount.
     """
     segments = [segment for segment in path.split("/") if segment]
     if any(segment in (".", "..") for segment in segments):
-        raise InvalidSpec(f'path "{path}": the segments "." and ".." are not allowed in a Vault path')
+        raise InvalidEntry(f'path "{path}": the segments "." and ".." are not allowed in a Vault path')
     return "/".join(quote(segment, safe="-._~!$&'()*+,;=:@") for segment in segments)

@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final, Protocol
 from weakref import WeakValueDictionary
 
-from providers.errors import InvalidData, InvalidSpec, ProviderError, Unavailable
+from providers.errors import InvalidData, InvalidEntry, ProviderError, Unavailable
 from providers.gojson import JsonValue, Number, decode, encode
 from providers.interface import PushData, RemoteRef
 from providers.vault.http import Answer
@@ -196,7 +196,7 @@ class Writer:
 
 def _check_key(key: str) -> None:
     if not key.strip("/"):
-        raise InvalidSpec("remoteRef.remoteKey is empty: it is the path of a secret in Vault")
+        raise InvalidEntry("remoteRef.remoteKey is empty: it is the path of a secret in Vault")
 
 
 def _desired(current: dict[str, JsonValue] | None, values: Mapping[str, bytes], data: PushData) -> dict[str, JsonValue]:

@@ -85,6 +85,16 @@ async def test_a_missing_or_deleted_secret_is_no_secret(pool: Any, vault_store: 
         await extract(pool, vault_store(path="cf-kv1", version="v1"), key)
 
 
+async def test_a_mount_that_is_not_there_is_no_missing_secret(pool: Any, vault_store: Any) -> None:
+    """The Secrets of a store whose mount was disabled, or mistyped, stay under deletionPolicy Delete."""
+    for read in (get(pool, vault_store(path="gone"), "app"), find(pool, vault_store(path="gone"), name_regexp=".")):
+        with pytest.raises(ProviderError, match="no handler for route .*check the mount") as caught:
+            await read
+        assert find_cause(caught.value, NoSecret) is None and caught.value.kind is ErrorKind.SPEC
+    with pytest.raises(InvalidData, match="versioned K/V secrets engine.*check spec.provider.vault.version"):
+        await get(pool, vault_store("v1", version="v1"), "app")
+
+
 async def test_a_missing_property_is_an_ordinary_error_that_names_it(pool: Any, vault_store: Any) -> None:
     """Deletion policies do not see it."""
     with pytest.raises(InvalidData, match=r'^cannot find secret data for key: "nope.x"$') as caught:

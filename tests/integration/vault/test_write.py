@@ -216,3 +216,10 @@ async def test_a_policy_that_forbids_writing_is_named(pool: Any, vault_store: An
     with pytest.raises(ProviderError, match="403") as caught:
         await push(pool, vault_store(auth=auth), {"a": b"1"}, "cf/app/denied")
     assert caught.value.kind is ErrorKind.CREDENTIALS
+
+
+async def test_nothing_is_pushed_into_a_mount_that_is_not_there(pool: Any, vault_store: Any) -> None:
+    """And that is not called done, in either version."""
+    for version in ("v1", "v2"):
+        with pytest.raises(ProviderError, match="no handler for route"):
+            await push(pool, vault_store(version, path="gone", version=version), {"k": b"v"}, "a", "k", "p")

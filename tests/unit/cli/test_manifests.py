@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 
-from controllers.cli.manifests import ManifestError, load
+from controllers.cli.dev import _hints
+from controllers.cli.manifests import Manifest, ManifestError, load
 
 SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n"
 STORE = "apiVersion: external-secrets.io/v1\nkind: SecretStore\nmetadata: {name: st, namespace: a}\n"
@@ -53,3 +55,23 @@ def test_missing_paths_and_empty_folders_are_errors(tmp_path: Path) -> None:
         load([tmp_path / "nope"])
     with pytest.raises(ManifestError, match="no .yaml, .yml, .json file in this folder"):
         load([tmp_path])
+
+
+def test_standard_input_is_read_and_urls_are_told_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`-f -`; a URL is no path with a slash missing."""
+    monkeypatch.setattr("sys.stdin", io.StringIO(SECRET))
+    assert [(m.source, m.body["kind"]) for m in load(["-"])] == [("standard input", "Secret")]
+    monkeypatch.setattr("sys.stdin", io.StringIO("a: [1\nb: 2\n"))
+    with pytest.raises(ManifestError, match="standard input:2: not valid YAML"):
+        load(["-"])
+    with pytest.raises(
+        ManifestError, match=r"https://example\.org/x\.yaml: .*no URLs: curl -fsSL https://example\.org/x\.yaml"
+    ):
+        load(["https://example.org/x.yaml"])
+
+
+def test_the_hints_are_about_an_external_secret_that_is_there() -> None:
+    """One that was refused is nothing to look at."""
+    there = Manifest("m.yaml", {"kind": "ExternalSecret", "metadata": {"name": "app", "namespace": "t"}})
+    assert any("get secret app -n t" in line for line in _hints(Path("kubeconfig"), [there]))
+    assert any("explain externalsecret.spec" in line for line in _hints(Path("kubeconfig"), []))

@@ -17,15 +17,18 @@ from controllers.externalsecret.errors import (
 from controllers.failures import Failure, FailureClass, at, class_of, next_retry, set_failure
 from controllers.secretstore.access import StoreUnusable
 from eso_core.meta.errors import ApiError, ConnectionLost
+from generators.errors import UnknownGenerator
 from providers.errors import (
     AccessDenied,
     BrokenReference,
     InvalidData,
+    InvalidEntry,
     InvalidSpec,
     NoSecret,
     NotSupported,
     Throttled,
     Unavailable,
+    UnknownProvider,
 )
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -44,6 +47,9 @@ def _api(code: int) -> ApiError:
         (Unavailable("sealed"), "Unreachable"),
         (BrokenReference("no Secret"), "InvalidReference"),
         (InvalidSpec("two backends"), "InvalidStore"),
+        (InvalidEntry("find.name.regexp"), "InvalidSpec"),
+        (UnknownProvider("aws", "s"), "NotSupported"),
+        (UnknownGenerator("no ECR"), "NotSupported"),
         (NotSupported("find"), "NotSupported"),
         (InvalidData("no JSON"), "InvalidData"),
         (StoreUnusable("is not there"), "InvalidReference"),

@@ -126,18 +126,41 @@ async def test_not_found_is_nothing_unless_it_has_content(vault: Any, impatient:
         (404, {"errors": []}, {}),
         (404, {"data": {"data": None}}, {}),
         (404, {"warnings": ["old"]}, {}),
-        (404, "<html>", {}),
-        (204, "", {}),
     ]
     http = make(vault, impatient, calls)
-    answers = [await read(http) for _ in range(5)]
+    answers = [await read(http) for _ in range(3)]
     assert [None if answer is None else answer.body for answer in answers] == [
         None,
         {"data": {"data": None}},
         {"warnings": ["old"]},
-        None,
-        None,
     ]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "text"),
+    [
+        (
+            {"errors": ['no handler for route "secret/data/app". route entry not found.']},
+            ErrorKind.SPEC,
+            "check the mount",
+        ),
+        ({"errors": ["namespace not found"]}, ErrorKind.SPEC, "namespace not found"),
+        ("<html>", ErrorKind.UNAVAILABLE, "what stands in front of the server"),
+        ("", ErrorKind.UNAVAILABLE, "what stands in front of the server"),
+        ({"message": "no Route matched"}, ErrorKind.UNAVAILABLE, "what stands in front of the server"),
+    ],
+)
+async def test_only_the_servers_own_word_makes_a_secret_missing(
+    vault: Any, impatient: Any, calls: Any, body: Any, kind: ErrorKind, text: str
+) -> None:
+    """A mount or namespace that is not there, or a proxy's 404, is a failure: it must not delete anybody's Secret."""
+    vault.fallback = (404, body, {})
+    with pytest.raises(ProviderError, match=text) as caught:
+        await read(make(vault, impatient, calls, retry=RetryPolicy(retries=0)))
+    assert caught.value.kind is kind and "/v1/secret/data/app: 404" in str(caught.value)
+    vault.fallback = (200, "", {})
+    with pytest.raises(ProviderError, match="not a JSON object"):
+        await read(make(vault, impatient, calls))
 
 
 async def test_an_answer_that_is_not_from_vault_is_not_quoted(vault: Any, impatient: Any, calls: Any) -> None:
