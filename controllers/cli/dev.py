@@ -21,7 +21,7 @@ from controllers.cli.manifests import Manifest, ManifestError
 from controllers.operator import Operator, OperatorOptions
 from eso_core.aio import TaskScope
 from eso_core.cache import CachedObject
-from eso_core.client import Client, load_config
+from eso_core.client import Client, config_from_kubeconfig
 from eso_core.log import configure_logging
 from eso_core.testing.apiserver.options import ApiServerOptions
 from eso_core.testing.apiserver.server import ApiServer
@@ -90,11 +90,11 @@ async def _serve(args: argparse.Namespace, state: DevState, wanted: list[Manifes
     )
     try:
         board = board_for()
-        state.write(state.kubeconfig, yaml.safe_dump(server.kubeconfig()).encode())
-        board.say(f"API server at {server.url}, kubeconfig in {state.kubeconfig}")
-        config = await load_config(str(state.kubeconfig))
-        async with Client(config, user_agent="eso-dev") as client:
+        async with Client(config_from_kubeconfig(server.kubeconfig()), user_agent="eso-dev") as client:
             await install(client)
+            # Only now: whoever waits for the file or the line wants to apply something.
+            state.write(state.kubeconfig, yaml.safe_dump(server.kubeconfig()).encode())
+            board.say(f"API server at {server.url}, kubeconfig in {state.kubeconfig}")
             if args.api_only:
                 await _apply(client, wanted, board)
                 await stop.wait()

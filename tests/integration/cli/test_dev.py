@@ -167,6 +167,18 @@ def test_an_operator_of_its_own_runs_against_api_only_and_requests_are_audited(f
     assert eso.stop() == 0
 
 
+def test_whoever_sees_the_kubeconfig_can_apply_at_once(folder: Path) -> None:
+    """The file is there when all kinds are served, also for scripts that wait for nothing else."""
+    eso = Eso(folder, "dev", "--api-only")
+    kubeconfig = folder / ".eso-dev" / "kubeconfig"
+    deadline = time.monotonic() + LIMIT
+    while not kubeconfig.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    eso.kubectl("apply", "--validate=false", "-f", str(QUICKSTART))
+    assert eso.stop() == 0
+
+
 def test_a_port_in_use_is_one_clear_line(folder: Path) -> None:
     """The line names the port and the way out."""
     with socket.socket() as taken:
