@@ -149,6 +149,8 @@ class Player:
                 await self._client.create(obj, field_manager="conformance")
             except AlreadyExists:
                 await self._client.patch(gvk, key, ApplyPatch(obj), field_manager="conformance", force=True)
+        except NoKindMatch:  # no such resource, which is no Status of the API
+            return [{"object": self._scrubbed(f"{kind}/{metadata['name']}"), "code": 404, "reason": None}]
         except ApiError as error:
             named = f"{kind}/{metadata['name']}"
             return [{"object": self._scrubbed(named), "code": error.code, "reason": error.reason}]

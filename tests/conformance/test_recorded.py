@@ -32,10 +32,7 @@ __all__ = ["openbao"]
 HERE = Path(__file__).parent
 JsonObject = dict[str, Any]
 
-#: Files and scenarios that need a part of the product that is not there yet.
-PENDING_FILES = {
-    "admission.yaml": "kinds of later releases",
-}
+#: Scenarios that need another set-up.
 PENDING = {
     "manifest-disabled": "generic targets are on here; tests/integration/externalsecret/test_generic.py has it",
 }
@@ -44,8 +41,6 @@ for path in sorted((HERE / "scenarios").glob("*.yaml")):
     for scenario in yaml.safe_load_all(path.read_text()):
         if scenario:
             SCENARIOS[scenario["name"]] = scenario
-            if path.name in PENDING_FILES:
-                PENDING[scenario["name"]] = PENDING_FILES[path.name]
 PLAYED = [
     pytest.param(name, marks=pytest.mark.skip(reason=PENDING[name])) if name in PENDING else name for name in SCENARIOS
 ]
