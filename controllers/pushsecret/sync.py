@@ -254,7 +254,8 @@ class PushSync:
         before, self._records = self._records, {}
         first: PushError | None = None
         async with tools.pool.session(plan.key.namespace) as session:
-            for store in usable:
+            # Without a Secret no store is asked, and none is recorded.
+            for store in usable if sources else ():
                 mine = before.get(store.name, {})
                 try:
                     jobs = self._jobs(store, sources)

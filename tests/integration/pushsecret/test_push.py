@@ -8,7 +8,7 @@ from controllers.operator import OperatorOptions
 from eso_core.meta.wellknown import CONFIG_MAP, NAMESPACE, SECRET
 from providers.errors import Unavailable
 from tests.integration.operator.harness import CSS, SS, operating
-from tests.integration.pushsecret.harness import FINALIZER, PS, MemoryProvider, entry, pushing
+from tests.integration.pushsecret.harness import FINALIZER, HOLD, PS, MemoryProvider, entry, pushing
 
 
 async def test_a_key_is_pushed_with_a_finalizer_one_read_a_status_and_an_event() -> None:
@@ -246,9 +246,13 @@ async def test_stores_of_another_class_are_left_to_their_operator() -> None:
             "untouched", secretStoreRefs=[{"name": "theirs"}], deletionPolicy="Delete", data=[entry("k", "a")]
         )
         refs = [{"name": "cluster", "kind": "ClusterSecretStore"}, {"name": "theirs"}]
-        await push.push(secretStoreRefs=refs, data=[entry("k", "a")])
+        await push.push(secretStoreRefs=refs, deletionPolicy="Delete", data=[entry("k", "a")])
         status = await push.synced()
         assert sorted(status["syncedPushSecrets"]) == ["ClusterSecretStore/cluster"]
+        ours, theirs = await push.cluster.get(CSS, "cluster"), await push.cluster.get(SS, "theirs")
+        assert ours is not None and theirs is not None
+        assert ours["metadata"]["finalizers"] == [HOLD]
+        assert "finalizers" not in theirs["metadata"]
         obj = await push.cluster.get(PS, "untouched")
         assert obj is not None
         assert "status" not in obj
