@@ -224,6 +224,22 @@ async def test_a_failing_backend_is_tried_again_and_what_was_written_is_recorded
         assert push.backend.held()["a"] == {"": "new"}
 
 
+async def test_a_whole_secret_that_is_refused_is_told_with_its_place_in_the_event() -> None:
+    """The condition has the key of the Secret, which is empty here; the event and `lastError` say where it was to go."""
+    async with pushing() as push:
+        await push.store()
+        await push.cluster.secret("src", {"k": "v"})
+        push.backend.broken.add("b")
+        await push.push(data=[entry("", "b")])
+        condition = await push.failed("set secret failed: ")
+        assert condition["message"] == (
+            "set secret failed: could not write remote ref  to target secretstore s: b is refused"
+        )
+        told = await push.cluster.has_event("p", "Warning", "Errored")
+        assert told == "set secret failed: could not write remote ref b to target secretstore s: b is refused"
+        assert (await push.status())["lastError"] == told
+
+
 async def test_a_cluster_store_that_denies_the_namespace_is_told_and_its_admission_noticed() -> None:
     """By a label of the namespace."""
     async with pushing() as push:
