@@ -112,6 +112,11 @@ class Generator(ABC):
             NoSecret: There is nothing to make them of, which obeys the `deletionPolicy` of who asked.
         """
 
+    @property
+    def cleans_up(self) -> bool:
+        """Whether `cleanup` does anything: a state of a kind that creates nothing outside may go as it is."""
+        return type(self).cleanup is not Generator.cleanup
+
     async def cleanup(self, spec: GeneratorSpec, state: JsonObject, ctx: GeneratorContext) -> None:
         """Take back what `generate` created outside; what is gone already is fine.
 

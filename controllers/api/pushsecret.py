@@ -85,7 +85,7 @@ class PushRewrite(Model):
         rules=(
             Rule(
                 "(has(self.regexp) && !has(self.transform)) || (!has(self.regexp) && has(self.transform))",
-                message="exactly one of regexp and transform must be set",
+                message="exactly one of regexp or transform must be set",
             ),
         )
     )
@@ -107,11 +107,11 @@ class PushDataTo(Model):
         rules=(
             Rule(
                 "has(self.storeRef) && (has(self.storeRef.name) || has(self.storeRef.labelSelector))",
-                message="storeRef must be set, with a name or a labelSelector",
+                message="storeRef must specify either name or labelSelector",
             ),
             Rule(
                 "!has(self.remoteKey) || !has(self.rewrite) || size(self.rewrite) == 0",
-                message="remoteKey and rewrite cannot be used together",
+                message="remoteKey and rewrite are mutually exclusive: rewrite is only supported in per-key mode (without remoteKey)",
             ),
         )
     )

@@ -82,9 +82,13 @@ class Resolved:
         return (self.manifest.get("spec") or {}).get(_CLASSES) in (None, "", controller_class)
 
 
-def source_of(manifest: JsonObject) -> Source:
-    """Whom the states of a generator's object belong to."""
-    return Source(manifest.get("kind") or "", (manifest.get("metadata") or {}).get("name") or "")
+def source_of(manifest: object) -> Source:
+    """Whom the states of a generator's object belong to; without a kind if that is no object."""
+    if not isinstance(manifest, dict):
+        return Source("", "")
+    metadata = manifest.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else ""
+    return Source(str(manifest.get("kind") or ""), str(name or ""))
 
 
 async def resolve(ref: GeneratorRef, namespace: str, lookup: Lookup, registry: GeneratorRegistry) -> Resolved:

@@ -14,7 +14,7 @@ from eso_core.events import Recorder
 from eso_core.meta import JsonObject, ObjectKey, parse_time, set_condition
 from eso_core.meta.errors import Conflict, Invalid, NotFound
 from eso_core.meta.finalizers import add_finalizer_ops, has_finalizer, remove_finalizer_ops
-from generators.errors import GeneratorFailed
+from generators.errors import GeneratorFailed, UnknownGenerator
 from providers.errors import ProviderError, is_retryable
 
 __all__ = ["FINALIZER", "GeneratorStateReconciler"]
@@ -74,21 +74,8 @@ class GeneratorStateReconciler:
         if not has_finalizer(obj, FINALIZER):
             return None
         spec = obj.get("spec") or {}
-        resource = spec.get("resource") or {}
-        source = source_of(resource)
         try:
-            try:
-                generator, parsed = self._service.registry.parse(source.kind, resource.get("spec"))
-            except ProviderError as error:
-                raise ProviderError(f"could not get generator: {error}", kind=error.kind, retryable=True) from error
-            context = self._service.context(key.namespace, source.name)
-            try:
-                await generator.cleanup(parsed, spec.get("state") or {}, context)
-            except ProviderError:
-                raise
-            except Exception as error:
-                # A defect. Its text may hold anything, so only its type and place are shown, and no cause is kept.
-                raise GeneratorFailed(describe_defect(error), retryable=True) from None
+            await self._take_back(key, spec.get("resource"), spec.get("state"))
         except ProviderError as error:
             text = f"could not cleanup generator state: {error}"
             await self._report(ctx, key, obj, "False", "Error", text)
@@ -98,6 +85,27 @@ class GeneratorStateReconciler:
             raise ProviderError(text, kind=error.kind, retryable=True) from error
         await ctx.client.patch(GENERATOR_STATE, key, JsonPatch(remove_finalizer_ops(obj, FINALIZER)))
         return None
+
+    async def _take_back(self, key: ObjectKey, resource: object, state: object) -> None:
+        """Have the generator take back what it made. The snapshot of one that never makes anything need not even be readable."""
+        source = source_of(resource)
+        try:
+            if not source.kind or not isinstance(resource, dict):
+                raise UnknownGenerator("generator not found: spec.resource names no kind")
+            generator = self._service.registry.get(source.kind)
+            if not generator.cleans_up:
+                return
+            generator, parsed = self._service.registry.parse(source.kind, resource.get("spec"))
+        except ProviderError as error:
+            raise ProviderError(f"could not get generator: {error}", kind=error.kind, retryable=True) from error
+        context = self._service.context(key.namespace, source.name)
+        try:
+            await generator.cleanup(parsed, state if isinstance(state, dict) else {}, context)
+        except ProviderError:
+            raise
+        except Exception as error:
+            # A defect. Its text may hold anything, so only its type and place are shown, and no cause is kept.
+            raise GeneratorFailed(describe_defect(error), retryable=True) from None
 
     async def _report(
         self, ctx: Context, key: ObjectKey, obj: JsonObject, status: str, reason: str, message: str

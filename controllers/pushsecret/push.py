@@ -169,14 +169,13 @@ class Pusher:
             labels=source.labels,
             annotations=source.annotations,
         )
-        prefix = f"could not write remote ref {entry.secret_key or entry.remote_key} to target secretstore {store}"
         try:
             await client.push_secret(values, data)
         except (ProviderError, EsoCoreError) as error:
-            raise PushFailed(f"{prefix}: {error}", retryable=is_retryable(error)) from error
+            raise _not_written(entry, store, str(error), retryable=is_retryable(error)) from error
         except Exception as error:
             # A defect of a backend. Its text may hold anything.
-            raise PushFailed(f"{prefix}: {describe_defect(error)}", retryable=True) from None
+            raise _not_written(entry, store, describe_defect(error), retryable=True) from None
         done.wrote += 1
         done.records[entry.place] = record_of(entry)
 
@@ -211,11 +210,26 @@ class Pusher:
             try:
                 await client.delete_secret(remote)
             except (ProviderError, EsoCoreError) as error:
-                text = f"could not delete remote ref {remote.key} from secretstore {ref.name}: {error}"
-                raise PushFailed(text, retryable=is_retryable(error)) from error
+                raise _not_deleted(remote, ref.name, str(error), retryable=is_retryable(error)) from error
             except Exception as error:
-                text = f"could not delete remote ref {remote.key} from secretstore {ref.name}: {describe_defect(error)}"
-                raise PushFailed(text, retryable=True) from None
+                raise _not_deleted(remote, ref.name, describe_defect(error), retryable=True) from None
+
+
+def _not_written(entry: DataEntry, store: str, why: str, *, retryable: bool) -> PushFailed:
+    """The condition names the key of the Secret, so nothing for a whole one; the event says where that was to go."""
+    end = f"to target secretstore {store}: {why}"
+    return PushFailed(
+        f"could not write remote ref {entry.secret_key} {end}",
+        detail=f"could not write remote ref {entry.secret_key or entry.remote_key} {end}",
+        retryable=retryable,
+    )
+
+
+def _not_deleted(remote: RemoteRef, store: str, why: str, *, retryable: bool) -> PushFailed:
+    """The condition has the reason alone; the event says which value it is about."""
+    return PushFailed(
+        why, detail=f"could not delete remote ref {remote.key} from secretstore {store}: {why}", retryable=retryable
+    )
 
 
 async def _opened(session: Session, stores: PushStores, ref: StoreRef) -> SecretsClient:

@@ -256,7 +256,8 @@ class PushSync:
         first: PushError | None = None
         asker = Asker(plan.due.uid, plan.due.current)
         async with tools.pool.session(plan.key.namespace, asker=asker) as session:
-            for store in usable:
+            # Without a Secret no store is asked, and none is recorded.
+            for store in usable if sources else ():
                 mine = before.get(store.name, {})
                 try:
                     jobs = self._jobs(store, sources)

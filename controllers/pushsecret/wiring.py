@@ -109,7 +109,7 @@ def add_push_secrets(
     )
     stores = PushStores(cache, access, cluster_stores=settings.cluster_stores)
     watch_templates = TemplateWatch(cache, manager.clock, namespaces=namespaces)
-    holds = StoreHolds(cache, manager.api)
+    holds = StoreHolds(cache, manager.api, controller_class=settings.controller_class)
     claims = Claims(cache)
     tools = PushTools(
         pool=pool,

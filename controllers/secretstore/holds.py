@@ -53,11 +53,14 @@ class StoreHolds:
     Args:
         cache: Has PushSecrets, with `by_held_store` as an index, and stores.
         api: The live client.
+        controller_class: Stores of another class are left alone: nothing of ours is in them, and their finalizers are the other
+            operator's.
     """
 
-    def __init__(self, cache: Cache, api: Client) -> None:
+    def __init__(self, cache: Cache, api: Client, *, controller_class: str = "default") -> None:
         self._cache = cache
         self._api = api
+        self._class = controller_class
         self._flights: SingleFlight[StoreKey, None] = SingleFlight()
         self._written: dict[StoreKey, JsonObject] = {}
 
@@ -109,17 +112,17 @@ class StoreHolds:
             await self._flights.do(store, lambda: self._change(store, wanted=False))
 
     def _store(self, store: StoreKey) -> JsonObject | None:
-        """The store as it is in the cache, or as it was written here if that is newer."""
+        """The store as it is in the cache, or as it was written here if that is newer; None where it is another operator's."""
         kind = _kind(store.kind)
         entry = self._cache.peek(kind, _key(store)) if self._cache.find(kind) is not None else None
         if entry is None:
             self._written.pop(store, None)
             return None
         written = self._written.get(store)
-        if written is not None and is_older(entry.resource_version, written["metadata"]["resourceVersion"]):
-            return written
-        self._written.pop(store, None)
-        return entry.decode()
+        if written is None or not is_older(entry.resource_version, written["metadata"]["resourceVersion"]):
+            self._written.pop(store, None)
+            written = entry.decode()
+        return written if (written.get("spec") or {}).get("controller") in (None, "", self._class) else None
 
     async def _change(self, store: StoreKey, *, wanted: bool) -> None:
         change = add_finalizer_ops if wanted else remove_finalizer_ops

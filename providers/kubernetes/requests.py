@@ -9,7 +9,7 @@ from eso_core.client import Client
 from eso_core.meta import JsonObject, ObjectKey
 from eso_core.meta.errors import ApiError, EsoCoreError, Forbidden, NotFound, TransportError, Unauthorized
 from eso_core.meta.wellknown import SECRET
-from providers.errors import AccessDenied, ErrorKind, ProviderError, Unavailable
+from providers.errors import AccessDenied, ErrorKind, InvalidSpec, ProviderError, Unavailable
 from providers.interface import ProviderCalls
 
 __all__ = ["Requests", "translated"]
@@ -49,7 +49,14 @@ class Requests:
         return answer
 
     async def secret(self, namespace: str, name: str) -> JsonObject | None:
-        """A Secret, None when there is none."""
+        """A Secret, None when there is none.
+
+        Raises:
+            InvalidSpec: No object can have such a name.
+            ProviderError: It cannot be read.
+        """
+        _check_segment("namespace", namespace)
+        _check_segment("resource name", name)
         try:
             return await self.counted("GetSecret", lambda: self.cluster.get(SECRET, ObjectKey(namespace, name)))
         except NotFound:
@@ -57,16 +64,26 @@ class Requests:
 
 
 def translated(exc: EsoCoreError) -> ProviderError:
-    """A failure of the cluster in the classes of this package."""
+    """A failure of the cluster in the classes of this package, and in the words of the server where it says anything."""
+    text = exc.message if isinstance(exc, ApiError) and exc.status and exc.message else str(exc)
     if isinstance(exc, Forbidden | Unauthorized):
-        return AccessDenied(str(exc))
+        return AccessDenied(text)
     if isinstance(exc, NotFound) and exc.is_path:
         # With deletionPolicy Delete, "there is no such Secret" costs Secrets: a proxy's word is not enough for that.
         return Unavailable(
             f"{exc}: this is not about the object: check server.url, and what stands in front of the server"
         )
     if isinstance(exc, TransportError):
-        return Unavailable(str(exc))
+        return Unavailable(text)
     if isinstance(exc, ApiError) and (exc.code >= 500 or exc.code in (409, 429)):
-        return Unavailable(str(exc))
-    return ProviderError(str(exc), kind=ErrorKind.SPEC)
+        return Unavailable(text)
+    return ProviderError(text, kind=ErrorKind.SPEC)
+
+
+def _check_segment(what: str, text: str) -> None:
+    """Raise for what cannot stand in a path of the API."""
+    if not text:
+        raise InvalidSpec(f"{what} may not be empty")
+    wrong = [f"may not be '{text}'"] if text in (".", "..") else [f"may not contain '{c}'" for c in "/%" if c in text]
+    if wrong:
+        raise InvalidSpec(f'invalid {what} "{text}": [{" ".join(wrong)}]')

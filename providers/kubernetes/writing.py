@@ -9,11 +9,11 @@ from eso_core.client import Preconditions
 from eso_core.meta import JsonObject, ObjectKey
 from eso_core.meta.errors import NotFound
 from eso_core.meta.wellknown import SECRET
-from providers.errors import InvalidData, ProviderError
+from providers.errors import ErrorKind, InvalidData, ProviderError
 from providers.interface import PushData, RemoteRef
 from providers.kubernetes.documents import data_text
 from providers.kubernetes.metadata import PushMetadata, merged, parse
-from providers.kubernetes.requests import Requests
+from providers.kubernetes.requests import Requests, translated
 
 __all__ = ["Writer"]
 
@@ -49,7 +49,10 @@ class Writer:
         wanted = _desired(found, values, data, metadata)
         if found is None:
             wanted["metadata"] |= {"name": data.remote_key, "namespace": namespace}
-            await self._requests.counted("CreateSecret", lambda: self._requests.cluster.create(wanted))
+            try:
+                await self._requests.counted("CreateSecret", lambda: self._requests.cluster.create(wanted))
+            except NotFound as exc:  # the namespace, which may come
+                raise ProviderError(str(translated(exc)), kind=ErrorKind.REFERENCE, retryable=True) from exc
         elif wanted != found:
             await self._update(wanted)
 

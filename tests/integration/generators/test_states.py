@@ -375,3 +375,33 @@ async def test_a_defect_of_a_generator_shows_its_place_and_not_its_text(
         assert "planted" not in str(await cluster.events("app")) + str(await cluster.events(name))
         assert "planted" not in str(await cluster.get(ES, "app")) + str(await states(cluster))
     assert "planted" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("kind", ["Password", "MFA", "VaultDynamicSecret", "Webhook"])
+async def test_a_state_of_what_makes_nothing_outside_goes_whatever_its_snapshot_holds(kind: str) -> None:
+    """There is nothing to take back: a snapshot that cannot be read must not keep the state, and its namespace, for ever."""
+    async with running() as cluster:
+        await state_of(cluster, {"apiVersion": API, "kind": kind, "metadata": {"name": "g"}, "spec": {"length": "x"}})
+
+        async def gone() -> None:
+            assert await cluster.get(GENERATOR_STATE, "s") is None
+
+        await cluster.eventually(gone)
+
+
+@pytest.mark.parametrize("resource", ["text", {}, {"kind": "Nope", "metadata": "odd"}])
+async def test_a_state_of_no_known_generator_stays_and_says_why(resource: object) -> None:
+    """Somebody may have to take back by hand what it describes."""
+    async with running() as cluster:
+        await state_of(cluster, resource)
+        message = await cluster.has_event("s", "Warning", "Error", "could not cleanup generator state: ")
+        assert message.startswith("could not cleanup generator state: could not get generator: generator not found: ")
+        left = await cluster.get(GENERATOR_STATE, "s")
+        assert left is not None and left["metadata"]["deletionTimestamp"]
+
+
+async def state_of(cluster: Cluster, resource: object) -> None:
+    """The state `s` of this generator, whose time has come."""
+    metadata = {"name": "s", "namespace": "t"}
+    spec = {"resource": resource, "state": {"id": 7}, "garbageCollectionDeadline": "2020-01-01T00:00:00Z"}
+    await cluster.client.create({"apiVersion": API, "kind": GENERATOR_STATE.kind, "metadata": metadata, "spec": spec})

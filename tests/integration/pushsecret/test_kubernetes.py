@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from eso_core.meta import GVK
 from eso_core.meta.wellknown import SECRET
 from tests.integration.operator.harness import CSS, Cluster, JsonObject, running
@@ -144,3 +146,27 @@ async def test_the_target_of_an_external_secret_is_pushed_without_its_marks() ->
             return await cluster.data("copy", namespace="store") == {"k": "new"}
 
         await cluster.eventually(pushed)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (
+            entry("k", "copy", "k", metadata={**METADATA, "spec": {"remoteNamespace": "nowhere"}}),
+            'k to target secretstore here: namespaces "nowhere" not found',
+        ),
+        (entry("k", "a/b", "k"), "k to target secretstore here: invalid resource name \"a/b\": [may not contain '/']"),
+        (
+            entry("k", "Not_A_Name", "k"),
+            'k to target secretstore here: Secret "Not_A_Name" is invalid: metadata.name: ',
+        ),
+    ],
+)
+async def test_what_the_cluster_refuses_is_told_in_its_words(data: JsonObject, said: str) -> None:
+    """Without the request around them, which says nothing to who wrote the object."""
+    async with clusters() as cluster:
+        await cluster.secret("src", {"k": "planted"})
+        await push(cluster, data)
+        message = await cluster.has_event("p", "Warning", "Errored", "set secret failed: could not write remote ref ")
+        assert message.startswith(f"set secret failed: could not write remote ref {said}")
+        assert "planted" not in message

@@ -8,7 +8,7 @@ from controllers.operator import OperatorOptions
 from eso_core.meta.wellknown import CONFIG_MAP, NAMESPACE, SECRET
 from providers.errors import Unavailable
 from tests.integration.operator.harness import CSS, SS, operating
-from tests.integration.pushsecret.harness import FINALIZER, PS, MemoryProvider, entry, pushing
+from tests.integration.pushsecret.harness import FINALIZER, HOLD, PS, MemoryProvider, entry, pushing
 
 
 async def test_a_key_is_pushed_with_a_finalizer_one_read_a_status_and_an_event() -> None:
@@ -228,6 +228,22 @@ async def test_a_failing_backend_is_tried_again_and_what_was_written_is_recorded
         assert push.backend.held()["a"] == {"": "new"}
 
 
+async def test_a_whole_secret_that_is_refused_is_told_with_its_place_in_the_event() -> None:
+    """The condition has the key of the Secret, which is empty here; the event and `lastError` say where it was to go."""
+    async with pushing() as push:
+        await push.store()
+        await push.cluster.secret("src", {"k": "v"})
+        push.backend.broken.add("b")
+        await push.push(data=[entry("", "b")])
+        condition = await push.failed("set secret failed: ")
+        assert condition["message"] == (
+            "set secret failed: could not write remote ref  to target secretstore s: b is refused"
+        )
+        told = await push.cluster.has_event("p", "Warning", "Errored")
+        assert told == "set secret failed: could not write remote ref b to target secretstore s: b is refused"
+        assert (await push.status())["lastError"] == told
+
+
 async def test_a_cluster_store_that_denies_the_namespace_is_told_and_its_admission_noticed() -> None:
     """By a label of the namespace."""
     async with pushing() as push:
@@ -250,9 +266,13 @@ async def test_stores_of_another_class_are_left_to_their_operator() -> None:
             "untouched", secretStoreRefs=[{"name": "theirs"}], deletionPolicy="Delete", data=[entry("k", "a")]
         )
         refs = [{"name": "cluster", "kind": "ClusterSecretStore"}, {"name": "theirs"}]
-        await push.push(secretStoreRefs=refs, data=[entry("k", "a")])
+        await push.push(secretStoreRefs=refs, deletionPolicy="Delete", data=[entry("k", "a")])
         status = await push.synced()
         assert sorted(status["syncedPushSecrets"]) == ["ClusterSecretStore/cluster"]
+        ours, theirs = await push.cluster.get(CSS, "cluster"), await push.cluster.get(SS, "theirs")
+        assert ours is not None and theirs is not None
+        assert ours["metadata"]["finalizers"] == [HOLD]
+        assert "finalizers" not in theirs["metadata"]
         obj = await push.cluster.get(PS, "untouched")
         assert obj is not None
         assert "status" not in obj

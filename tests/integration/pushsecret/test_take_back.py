@@ -89,6 +89,33 @@ async def test_selected_secrets_keep_what_their_siblings_pushed() -> None:
         await push.holds({"k1": {"": "1"}})
 
 
+async def test_a_selector_without_matches_is_in_step_and_records_no_store() -> None:
+    """Under either policy; with policy None, what was pushed before stays where it is."""
+    async with pushing() as push:
+        await push.store()
+        for name, policy in (("keeps", "None"), ("deletes", "Delete")):
+            await push.push(name, selector=SELECTED, deletionPolicy=policy, data=[entry("k", name)])
+            assert "syncedPushSecrets" not in await push.synced(name)
+        await push.cluster.secret("one", {"k": "1"}, metadata={"name": "one", "namespace": "t", **labelled()})
+        await push.holds({"keeps": {"": "1"}, "deletes": {"": "1"}})
+
+        async def recorded() -> None:
+            assert (await push.status("keeps"))["syncedPushSecrets"].keys() == {"SecretStore/s"}
+
+        await push.cluster.eventually(recorded)
+        await push.cluster.patch(SECRET, "one", {"metadata": {"labels": {"push": "no"}}})
+        await push.failed(CLEANED, "deletes", reason="SourceDeleted")
+        await push.holds({"keeps": {"": "1"}})
+
+        async def forgotten() -> None:
+            status = await push.status("keeps")
+            assert "syncedPushSecrets" not in status
+            assert status["retainedPushSecrets"].keys() == {"SecretStore/s"}
+
+        await push.cluster.eventually(forgotten)
+        assert (await push.cluster.ready("keeps", kind=PS))["reason"] == "Synced"
+
+
 async def test_two_selected_secrets_never_overwrite_each_other() -> None:
     """B067: refused, naming the key and both; a remote key that has the Secret's name in it serves all of them."""
     async with pushing() as push:
@@ -194,11 +221,11 @@ async def test_policy_none_lets_a_terminating_object_go_without_a_push() -> None
         await push.synced()
         push.backend.broken.add("b")
         await push.cluster.delete(PS, "p")
-        condition = await push.failed(
-            "Failed to Delete Secrets from Provider: could not delete remote ref b from secretstore s"
-        )
-        assert "does not delete" in condition["message"]
-        assert "set spec.deletionPolicy to None" in (await push.status())["lastError"]
+        condition = await push.failed("Failed to Delete Secrets from Provider: ")
+        assert condition["message"] == "Failed to Delete Secrets from Provider: this backend does not delete"
+        told = (await push.status())["lastError"]
+        assert "could not delete remote ref b from secretstore s: this backend does not delete" in told
+        assert "set spec.deletionPolicy to None" in told
         looks = push.backend.looks
         await push.cluster.patch(PS, "p", {"spec": {"deletionPolicy": "None"}})
         await push.gone()

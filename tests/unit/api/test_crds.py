@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,36 @@ def test_schemas_columns_and_names_are_those_of_the_original(plural: str) -> Non
     ours = without_descriptions(CRDS[plural]["spec"])
     assert ours.pop("conversion") == {"strategy": "None"}
     assert ours == expected(plural)
+
+
+@pytest.mark.parametrize(
+    ("plural", "said"),
+    [
+        (
+            "pushsecrets",
+            [
+                "exactly one of regexp or transform must be set",
+                "storeRef must specify either name or labelSelector",
+                "remoteKey and rewrite are mutually exclusive: rewrite is only supported in per-key mode (without remoteKey)",
+            ],
+        ),
+        ("gitlabdeploytokens", ["exactly one of projectID or groupID must be set"]),
+    ],
+)
+def test_what_a_refused_object_is_told_are_the_words_of_the_original(plural: str, said: list[str]) -> None:
+    """People search for them, and pipelines match them."""
+    assert list(messages(CRDS[plural]["spec"])) == said
+
+
+def messages(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        for value in node.values():
+            yield from messages(value)
+        for rule in node.get("x-kubernetes-validations", ()):
+            yield rule["message"]
+    elif isinstance(node, list):
+        for value in node:
+            yield from messages(value)
 
 
 def test_all_backends_of_the_original_are_in_the_schema() -> None:

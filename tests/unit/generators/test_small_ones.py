@@ -92,6 +92,17 @@ async def test_a_seed_is_base32_without_padding_spaces_apart() -> None:
         assert bad not in str(caught.value)
 
 
+@pytest.mark.parametrize("rest", ["A", "AB2", "ABCDEF"])
+async def test_the_end_of_a_seed_that_makes_no_whole_bytes_does_not_count(rest: str) -> None:
+    """One, three or six characters too many: the code of the rest, as before, and no failure of what has worked."""
+    kube = MemoryCluster()
+    kube.put("Secret", "ns", "seed", s=SEED + rest)
+    assert (await code(kube, when="1970-01-01T00:00:59Z", length=8))[0] == "94287082"
+    kube.put("Secret", "ns", "seed", s=SEED + rest + "!")
+    with pytest.raises(GeneratorFailed, match=f"illegal base32 data at input byte {len(SEED + rest)}"):
+        await code(kube)
+
+
 async def test_a_missing_seed_is_named() -> None:
     """The Secret, or its key."""
     kube = MemoryCluster()
