@@ -9,8 +9,10 @@ A registry owns its provider objects, so two operators in one process share no p
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
@@ -71,6 +73,7 @@ class Registry:
         self._plugins = plugins
         self._loaded: dict[str, Provider] = {}
         self._broken: dict[str, str] = {}
+        self._asked: set[str] = set()
 
     @cached_property
     def _known(self) -> dict[str, Plugin]:
@@ -128,6 +131,19 @@ class Registry:
             raise UnknownProvider(name, store, reason=self._broken[name]) from exc
         self._loaded[name] = provider
         return provider
+
+    async def preload(self, name: str) -> None:
+        """Imports a backend on a thread, once: on the event loop its first use would stall everything for a quarter of a second.
+
+        What goes wrong is told by `get`.
+        """
+        if name in self._loaded or name in self._asked:
+            return
+        self._asked.add(name)
+        plugin = _BuiltIn(name, BUILT_IN[name]) if name in BUILT_IN else self._known.get(name)
+        if plugin is not None:
+            with suppress(Exception):
+                await asyncio.to_thread(plugin.load)
 
     def for_store(self, store: Store) -> tuple[Provider, ProviderSpec]:
         """The provider of a store and the store's part of its configuration.

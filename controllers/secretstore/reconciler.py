@@ -176,6 +176,8 @@ class StoreReconciler:
         except InvalidInterval as error:
             await self._report(ctx, key, obj, _Verdict(False, "InvalidProviderConfig", str(error), str(error), error))
             return None  # only an edit helps, and that is an event
+        for backend in (obj.get("spec") or {}).get("provider") or {}:
+            await self._pool.registry.preload(backend)
         uid = obj["metadata"]["uid"]
         first = self._seen.get(key) != uid
         self._seen[key] = uid

@@ -5,11 +5,15 @@ A `Resource` subclass is one version of one kind: its class keywords say how the
 `structural_schema` turn classes into what the API server wants.
 """
 
-from eso_core.model.crd import crd_for
-from eso_core.model.metadata import OwnerReference, ResourceMetadata
-from eso_core.model.model import Model
-from eso_core.model.resource import PrinterColumn, Resource
-from eso_core.model.schema import Rule, Schema, SchemaError, structural_schema
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from eso_core.model.crd import crd_for
+    from eso_core.model.metadata import OwnerReference, ResourceMetadata
+    from eso_core.model.model import Model
+    from eso_core.model.resource import PrinterColumn, Resource
+    from eso_core.model.schema import Rule, Schema, SchemaError, structural_schema
 
 __all__ = [
     "Model",
@@ -23,3 +27,25 @@ __all__ = [
     "crd_for",
     "structural_schema",
 ]
+
+_HOMES = {
+    "Model": "model",
+    "OwnerReference": "metadata",
+    "PrinterColumn": "resource",
+    "Resource": "resource",
+    "ResourceMetadata": "metadata",
+    "Rule": "schema",
+    "Schema": "schema",
+    "SchemaError": "schema",
+    "crd_for": "crd",
+    "structural_schema": "schema",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Who needs a base class need not make the pydantic models of whole resources, which take longer to make than to use.
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+    return found
