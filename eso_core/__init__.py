@@ -6,9 +6,9 @@ operator in one file). The names that most programs need are here too; they are 
 ``import eso_core`` costs nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from eso_core.lazy import lazy_exports
 from eso_core.version import __version__
 
 if TYPE_CHECKING:
@@ -127,11 +127,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'eso_core' has no attribute {name!r}")
-    return getattr(import_module(f"eso_core.{home}"), name)
+__getattr__ = lazy_exports(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from generators.interface import Generated, Generator, GeneratorContext, GeneratorSpec
+from generators.interface import Generated, Generator, GeneratorContext
+from generators.spec import GeneratorSpec
 
 __all__ = ["FakeGenerator", "FakeSpec"]
 

@@ -18,20 +18,12 @@ from providers.resolve import KubeReader, Resolver
 if TYPE_CHECKING:
     from generators.spec import GeneratorSpec
 
-__all__ = ["GROUP", "VERSION", "Generated", "Generator", "GeneratorContext", "GeneratorSpec"]
+__all__ = ["GROUP", "VERSION", "Generated", "Generator", "GeneratorContext"]
 
 JsonObject = dict[str, Any]
 
 GROUP: Final = "generators.external-secrets.io"
 VERSION: Final = "v1alpha1"
-
-
-def __getattr__(name: str) -> Any:
-    if name == "GeneratorSpec":
-        from generators.spec import GeneratorSpec
-
-        return GeneratorSpec
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from pydantic import Field
 from eso_core.meta import parse_time
 from eso_core.model import Schema
 from generators.errors import GeneratorFailed, InvalidGenerator
-from generators.interface import Generated, Generator, GeneratorContext, GeneratorSpec
+from generators.interface import Generated, Generator, GeneratorContext
+from generators.spec import GeneratorSpec
 from providers.errors import BrokenReference
 from providers.spec import SecretKeySelector
 

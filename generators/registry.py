@@ -6,24 +6,18 @@ subclass. Entry points are imported at the first use of their kind; one that can
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Final
-
-import structlog
 
 from eso_core.meta import JsonObject
 from generators.errors import InvalidGenerator, UnknownGenerator
 from generators.interface import Generator
-from providers.registry import Plugin
+from providers.plugins import Plugin, PluginBroken, Plugins
 
 if TYPE_CHECKING:
     from generators.spec import GeneratorSpec
 
 __all__ = ["BUILT_IN", "ENTRY_POINT_GROUP", "GeneratorRegistry"]
-
-log = structlog.get_logger(__name__)
 
 ENTRY_POINT_GROUP: Final = "eso.generators"
 
@@ -46,42 +40,27 @@ class GeneratorRegistry:
     """
 
     def __init__(self, plugins: Iterable[Plugin] | None = None) -> None:
-        self._given = plugins
-        self._loaded: dict[str, Generator] = {}
-        self._broken: dict[str, str] = {}
-
-    @cached_property
-    def _plugins(self) -> dict[str, Plugin]:
-        """Looking through the installed packages waits until it matters."""
-        given = self._given
-        if given is None:
-            from importlib import metadata
-
-            given = metadata.entry_points(group=ENTRY_POINT_GROUP)
-        found: dict[str, Plugin] = {}
-        for plugin in given:
-            if plugin.name in BUILT_IN:
-                log.warning(
-                    "generator plug-in ignored: its name is that of a built-in generator", generator=plugin.name
-                )
-                continue
-            found[plugin.name] = plugin
-        return found
+        self._generators: Plugins[Generator] = Plugins(
+            "generator",
+            Generator,  # type: ignore[type-abstract]  # what is made is of a subclass
+            BUILT_IN,
+            ENTRY_POINT_GROUP,
+            plugins,
+        )
 
     @property
     def kinds(self) -> list[str]:
         """All kinds, loaded or not, sorted."""
-        return sorted({*BUILT_IN, *self._plugins, *self._loaded})
+        return self._generators.names
 
     @property
     def plugins(self) -> list[str]:
         """The kinds of other packages, sorted."""
-        return sorted(self._plugins)
+        return self._generators.others
 
     def register(self, generator: Generator) -> None:
         """Add a generator object, replacing what was there."""
-        self._broken.pop(generator.kind, None)
-        self._loaded[generator.kind] = generator
+        self._generators.put(generator.kind, generator)
 
     def get(self, kind: str) -> Generator:
         """The generator of a kind.
@@ -89,26 +68,20 @@ class GeneratorRegistry:
         Raises:
             UnknownGenerator: There is none, or its plug-in cannot be imported.
         """
-        known = self._loaded.get(kind)
-        if known is not None:
-            return known
-        if kind in self._broken:
-            raise UnknownGenerator(self._broken[kind])
-        if kind not in BUILT_IN and kind not in self._plugins:
-            raise UnknownGenerator(f"generator not found: this operator has no {kind}; it has: {', '.join(self.kinds)}")
+        broken = f"the plug-in of generator {kind} cannot be loaded"
         try:
-            loaded = self._load(kind)
-            if not (isinstance(loaded, type) and issubclass(loaded, Generator)):
-                raise TypeError("it is not a subclass of generators.interface.Generator")
-            if loaded.kind != kind:
-                raise TypeError(f"its kind is {loaded.kind}")
-            generator = loaded()
-        except Exception as exc:
-            self._broken[kind] = f"the plug-in of generator {kind} cannot be loaded: {exc}"
-            log.error("generator plug-in cannot be loaded", generator=kind, error=str(exc))
-            raise UnknownGenerator(self._broken[kind]) from exc
-        self._loaded[kind] = generator
+            generator = self._generators.get(kind)
+        except PluginBroken as error:
+            raise UnknownGenerator(f"{broken}: {error}") from error
+        if generator is None:
+            raise UnknownGenerator(f"generator not found: this operator has no {kind}; it has: {', '.join(self.kinds)}")
+        if generator.kind != kind:
+            raise UnknownGenerator(f"{broken}: its kind is {generator.kind}")
         return generator
+
+    async def preload(self, kind: str) -> None:
+        """Import a generator on a thread, ahead of its use. What goes wrong is told by `get`."""
+        await self._generators.preload(kind)
 
     def parse(self, kind: str, spec: object) -> tuple[Generator, GeneratorSpec]:
         """The generator of a kind and its spec, read.
@@ -128,13 +101,6 @@ class GeneratorRegistry:
             raise InvalidGenerator(
                 f"unable to parse spec: {_describe(exc.errors(include_url=False, include_input=False))}"
             ) from None
-
-    def _load(self, kind: str) -> object:
-        target = BUILT_IN.get(kind)
-        if target is None:
-            return self._plugins[kind].load()
-        module, _, attribute = target.partition(":")
-        return getattr(importlib.import_module(module), attribute)
 
 
 def _describe(errors: Iterable[object]) -> str:

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from eso_core.model import Schema
 from generators.errors import InvalidGenerator
-from generators.interface import Generated, Generator, GeneratorContext, GeneratorSpec
+from generators.interface import Generated, Generator, GeneratorContext
+from generators.spec import GeneratorSpec
 
 __all__ = ["SSHKeyGenerator", "SSHKeySpec", "make_pair"]
 

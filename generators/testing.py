@@ -24,8 +24,9 @@ import structlog
 from eso_core.aio import SystemClock
 from eso_core.meta import JsonObject
 from eso_core.model import structural_schema
-from generators.interface import Generated, Generator, GeneratorContext, GeneratorSpec
+from generators.interface import Generated, Generator, GeneratorContext
 from generators.registry import GeneratorRegistry
+from generators.spec import GeneratorSpec
 from providers.errors import InvalidSpec, ProviderError
 from providers.interface import ProviderOptions
 from providers.testing import MemoryCluster

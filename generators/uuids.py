@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import ClassVar
 
-from generators.interface import Generated, Generator, GeneratorContext, GeneratorSpec
+from generators.interface import Generated, Generator, GeneratorContext
+from generators.spec import GeneratorSpec
 
 __all__ = ["UUIDGenerator", "UUIDSpec"]
 

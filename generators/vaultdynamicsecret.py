@@ -8,7 +8,8 @@ from pydantic import Field
 
 from eso_core.model import Model, Schema
 from generators.errors import GeneratorFailed, InvalidGenerator
-from generators.interface import Generated, Generator, GeneratorContext, GeneratorSpec, JsonObject
+from generators.interface import Generated, Generator, GeneratorContext, JsonObject
+from generators.spec import GeneratorSpec
 from providers.errors import ProviderError
 from providers.gojson import JsonValue, Number, encode, map_value_bytes, value_bytes
 from providers.vault import connect

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from eso_core.model import Model, Schema
 from generators.errors import GeneratorFailed
-from generators.interface import Generated, Generator, GeneratorContext, GeneratorSpec
+from generators.interface import Generated, Generator, GeneratorContext
+from generators.spec import GeneratorSpec
 from providers.errors import InvalidData, InvalidSpec, ProviderError
 from providers.gojson import JsonValue
 from providers.spec import CAProvider, SecretKey, SecretKeySelector

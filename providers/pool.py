@@ -283,9 +283,12 @@ class ClientPool:
     # -- inside --------------------------------------------------------------------------------------------------
 
     async def _acquire(self, store: Store, namespace: str, asker: Asker | None = None) -> _Entry:
+        parsed = self._known(store)
+        if parsed is None:
+            await self.registry.preload(store)
+            parsed = self._known(store) or self._parse(store)
         if self._closed:
             raise ProviderError("using a store: the client pool is closed", retryable=True)
-        parsed = self._parse(store)
         provider, spec = parsed.provider, parsed.spec
         scope = (namespace if parsed.per_namespace else "") if store.is_cluster else store.namespace
         key = _Key(store.identity, store.uid, store.generation, scope)
@@ -331,11 +334,13 @@ class ClientPool:
             self._entries.move_to_end(key)
         return entry
 
-    def _parse(self, store: Store) -> _Parsed:
-        """The store's spec, parsed once per generation: stores of the fake backend can be large."""
+    def _known(self, store: Store) -> _Parsed | None:
+        """The store's spec, if this generation was parsed before: stores of the fake backend can be large."""
         known = self._specs.get(store.identity)
-        if known is not None and store.uid and (known.uid, known.generation) == (store.uid, store.generation):
-            return known
+        same = known is not None and store.uid and (known.uid, known.generation) == (store.uid, store.generation)
+        return known if same else None
+
+    def _parse(self, store: Store) -> _Parsed:
         provider, spec = self.registry.for_store(store)
         parsed = _Parsed(store.uid, store.generation, provider, spec, provider.per_namespace(spec, store))
         self._specs[store.identity] = parsed

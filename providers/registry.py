@@ -9,26 +9,19 @@ A registry owns its provider objects, so two operators in one process share no p
 
 from __future__ import annotations
 
-import asyncio
-import importlib
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
-
-import structlog
+from typing import TYPE_CHECKING
 
 from providers.errors import InvalidSpec, UnknownProvider
 from providers.interface import Provider, Store
+from providers.plugins import Plugin, PluginBroken, Plugins
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
     from providers.spec import ProviderSpec
 
-__all__ = ["BUILT_IN", "ENTRY_POINT_GROUP", "Plugin", "Registry"]
-
-log = structlog.get_logger(__name__)
+__all__ = ["BUILT_IN", "ENTRY_POINT_GROUP", "Registry"]
 
 ENTRY_POINT_GROUP = "eso.providers"
 
@@ -41,27 +34,6 @@ BUILT_IN: Mapping[str, str] = {
 }
 
 
-class Plugin(Protocol):
-    """A provider that is imported when it is first needed (``importlib.metadata.EntryPoint``)."""
-
-    @property
-    def name(self) -> str: ...
-
-    def load(self) -> object: ...
-
-
-class _BuiltIn:
-    __slots__ = ("_target", "name")
-
-    def __init__(self, name: str, target: str) -> None:
-        self.name = name
-        self._target = target
-
-    def load(self) -> object:
-        module, _, attribute = self._target.partition(":")
-        return getattr(importlib.import_module(module), attribute)
-
-
 class Registry:
     """Providers by their key below ``spec.provider``.
 
@@ -70,37 +42,22 @@ class Registry:
     """
 
     def __init__(self, plugins: Iterable[Plugin] | None = None) -> None:
-        self._plugins = plugins
-        self._loaded: dict[str, Provider] = {}
-        self._broken: dict[str, str] = {}
-        self._asked: set[str] = set()
-
-    @cached_property
-    def _known(self) -> dict[str, Plugin]:
-        """All that is not registered as an object; looking through the installed packages waits until it matters."""
-        plugins = self._plugins
-        if plugins is None:
-            from importlib import metadata
-
-            plugins = metadata.entry_points(group=ENTRY_POINT_GROUP)
-        known: dict[str, Plugin] = {plugin.name: plugin for plugin in plugins}
-        for name, target in BUILT_IN.items():
-            if name in known:
-                # Replacing a built-in from outside would be a way to have every store's credentials.
-                log.warning("provider plug-in ignored: its name is that of a built-in provider", provider=name)
-            known[name] = _BuiltIn(name, target)
-        return known
+        self._providers: Plugins[Provider] = Plugins(
+            "provider",
+            Provider,  # type: ignore[type-abstract]  # what is made is of a subclass
+            BUILT_IN,
+            ENTRY_POINT_GROUP,
+            plugins,
+        )
 
     @property
     def names(self) -> list[str]:
         """The keys of all backends, loaded or not, sorted."""
-        return sorted(self._known.keys() | self._loaded.keys())
+        return self._providers.names
 
     def register(self, provider: Provider) -> None:
         """Adds a provider object under its own name, replacing what was there."""
-        self._known.pop(provider.name, None)
-        self._broken.pop(provider.name, None)
-        self._loaded[provider.name] = provider
+        self._providers.put(provider.name, provider)
 
     def get(self, name: str, *, store: str = "") -> Provider:
         """The provider with this key.
@@ -112,38 +69,21 @@ class Registry:
         Raises:
             UnknownProvider: There is none, or its plug-in cannot be imported.
         """
-        provider = self._loaded.get(name)
-        if provider is not None:
-            return provider
-        if name in self._broken:
-            raise UnknownProvider(name, store, reason=self._broken[name])
-        plugin = self._known.get(name)
-        if plugin is None:
-            raise UnknownProvider(name, store)
         try:
-            loaded = plugin.load()
-            if not (isinstance(loaded, type) and issubclass(loaded, Provider)):
-                raise TypeError("it is not a subclass of providers.interface.Provider")
-            provider = loaded()
-        except Exception as exc:
-            self._broken[name] = f"its plug-in cannot be loaded: {exc}"
-            log.error("provider plug-in cannot be loaded", provider=name, error=str(exc))
-            raise UnknownProvider(name, store, reason=self._broken[name]) from exc
-        self._loaded[name] = provider
+            provider = self._providers.get(name)
+        except PluginBroken as error:
+            raise UnknownProvider(name, store, reason=f"its plug-in cannot be loaded: {error}") from error
+        if provider is None:
+            raise UnknownProvider(name, store)
         return provider
 
-    async def preload(self, name: str) -> None:
-        """Imports a backend on a thread, once: on the event loop its first use would stall everything for a quarter of a second.
+    async def preload(self, store: Store) -> None:
+        """Imports the backend of a store on a thread, ahead of its use. What goes wrong is told by `get`.
 
-        What goes wrong is told by `get`.
+        Raises:
+            InvalidSpec: The store does not name exactly one backend.
         """
-        if name in self._loaded or name in self._asked:
-            return
-        self._asked.add(name)
-        plugin = _BuiltIn(name, BUILT_IN[name]) if name in BUILT_IN else self._known.get(name)
-        if plugin is not None:
-            with suppress(Exception):
-                await asyncio.to_thread(plugin.load)
+        await self._providers.preload(backend_of(store)[0])
 
     def for_store(self, store: Store) -> tuple[Provider, ProviderSpec]:
         """The provider of a store and the store's part of its configuration.

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from msgspec import Struct
 
+from controllers.concealed import Concealed
 from eso_core.client import Client
 from eso_core.meta import GVK
 from eso_core.meta.errors import EsoCoreError
@@ -27,7 +28,7 @@ class ManifestError(Exception):
     """A manifest that cannot be read or applied; the message names the file, the document and the fix."""
 
 
-class Manifest(Struct, frozen=True):
+class Manifest(Concealed, Struct, frozen=True):
     """One object of a manifest file."""
 
     source: str

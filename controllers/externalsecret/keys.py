@@ -13,6 +13,7 @@ from typing import Protocol
 import re2
 from msgspec import Struct, field
 
+from controllers.concealed import Concealed
 from controllers.externalsecret.errors import KeysRefused
 from controllers.externalsecret.merge import MergeRule, merge_values
 from providers.errors import InvalidData
@@ -78,7 +79,7 @@ class Collision(Struct, frozen=True):
     sources: tuple[str, ...]
 
 
-class Rewritten(Struct):
+class Rewritten(Concealed, Struct):
     """The outcome of a list of rewrite operations."""
 
     values: dict[str, bytes]

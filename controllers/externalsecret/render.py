@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
+from controllers.concealed import Concealed
 from controllers.externalsecret.errors import NotOwner, OwnedByAnother
 from controllers.externalsecret.names import (
     CREATED_BY_LABEL,
@@ -77,7 +78,7 @@ class TargetPolicy(Struct, frozen=True):
     immutable: bool = False
 
 
-class Content(Struct, frozen=True):
+class Content(Concealed, Struct, frozen=True):
     """What the Secret is to hold before the rules of ownership are applied.
 
     Attributes:
@@ -102,7 +103,7 @@ class Content(Struct, frozen=True):
         return cls(dict(data), dict(owner.labels), annotations)
 
 
-class Rendered(Struct, frozen=True):
+class Rendered(Concealed, Struct, frozen=True):
     """The desired Secret.
 
     Attributes:

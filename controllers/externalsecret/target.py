@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from controllers.concealed import Concealed
 from controllers.externalsecret.errors import TargetImmutable
 from controllers.externalsecret.names import (
     CREATED_BY_LABEL,
@@ -38,7 +39,7 @@ OWNER_INDEX: Final = "created-by"
 SECRETS: Final = Partial(SECRET)
 
 
-class Target(Struct, frozen=True):
+class Target(Concealed, Struct, frozen=True):
     """What is known of a target without asking the server.
 
     Attributes:

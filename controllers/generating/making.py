@@ -75,6 +75,7 @@ class GeneratorService:
 
     async def foreign(self, ref: GeneratorRef, namespace: str) -> bool:
         """Whether the generator is another operator's; one that cannot be read is nobody's, and fails later."""
+        await self.registry.preload(ref.kind)
         if not self._may_be_foreign(ref.kind):
             return False
         try:

@@ -104,6 +104,7 @@ async def resolve(ref: GeneratorRef, namespace: str, lookup: Lookup, registry: G
         raise type(error)(f"{_PREFIX}{_TERMINAL}{error}", kind=error.kind) from error
     except GeneratorFailed as error:
         raise GeneratorFailed(f"{_PREFIX}{error}", kind=error.kind, retryable=error.retryable) from error
+    await registry.preload(manifest["kind"])
     try:
         generator, spec = registry.parse(manifest["kind"], manifest.get("spec"))
     except InvalidGenerator as error:
@@ -124,7 +125,9 @@ async def _manifest(ref: GeneratorRef, namespace: str, lookup: Lookup, registry:
     if version != VERSION:
         raise InvalidGenerator(f"generatorRef references unknown GVK {group}/{version}, Kind={ref.kind}")
     if ref.kind == CLUSTER_GENERATOR.kind:
-        return _stood_for(await _read(CLUSTER_GENERATOR, ObjectKey("", ref.name), lookup), registry)
+        cluster = await _read(CLUSTER_GENERATOR, ObjectKey("", ref.name), lookup)
+        await registry.preload((cluster.get("spec") or {}).get("kind") or "")
+        return _stood_for(cluster, registry)
     return await _read(GVK(group, version, ref.kind), ObjectKey(namespace, ref.name), lookup)
 
 

@@ -92,6 +92,7 @@ class GeneratorStateReconciler:
         try:
             if not source.kind or not isinstance(resource, dict):
                 raise UnknownGenerator("generator not found: spec.resource names no kind")
+            await self._service.registry.preload(source.kind)
             generator = self._service.registry.get(source.kind)
             if not generator.cleans_up:
                 return

@@ -176,15 +176,16 @@ class StoreReconciler:
         except InvalidInterval as error:
             await self._report(ctx, key, obj, _Verdict(False, "InvalidProviderConfig", str(error), str(error), error))
             return None  # only an edit helps, and that is an event
-        for backend in (obj.get("spec") or {}).get("provider") or {}:
-            await self._pool.registry.preload(backend)
+        store = Store.from_object({**obj, "kind": self._kind.kind})
         uid = obj["metadata"]["uid"]
         first = self._seen.get(key) != uid
         self._seen[key] = uid
         if first and _is_proven(obj):
             self._metrics.set_condition(key, "Ready", "True")
+            # The first edit of what uses the store should not have to wait for it.
+            await self._pool.registry.preload(store)
             return Result(requeue_after=interval * (0.1 + 0.9 * self._draw()))
-        verdict = await self._validate(Store.from_object({**obj, "kind": self._kind.kind}))
+        verdict = await self._validate(store)
         if not await self._report(ctx, key, obj, verdict):
             return None
         if verdict.error is not None and not verdict.ready and is_retryable(verdict.error):

@@ -3,10 +3,11 @@
 The engine is imported when the first template is rendered: it is a tenth of the start of an operator that may have none.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from controllers.templating.budget import Budget
 from controllers.templating.gotemplate.errors import ExecError, LimitExceeded, ParseError, Place, TemplateError
+from eso_core.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from controllers.templating.engine import Template, compile, render, render_async, root_of
@@ -25,14 +26,6 @@ __all__ = [
     "root_of",
 ]
 
-_OF_THE_ENGINE = frozenset({"Template", "compile", "render", "render_async", "root_of"})
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _OF_THE_ENGINE:
-        raise AttributeError(f"module 'controllers.templating' has no attribute {name!r}")
-    from controllers.templating import engine
-
-    # From now on they are found without this detour.
-    globals().update({each: getattr(engine, each) for each in _OF_THE_ENGINE})
-    return globals()[name]
+__getattr__ = lazy_exports(
+    __name__, dict.fromkeys(("Template", "compile", "render", "render_async", "root_of"), "engine")
+)

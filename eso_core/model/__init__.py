@@ -5,8 +5,9 @@ A `Resource` subclass is one version of one kind: its class keywords say how the
 `structural_schema` turn classes into what the API server wants.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from eso_core.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from eso_core.model.crd import crd_for
@@ -42,10 +43,5 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    # Who needs a base class need not make the pydantic models of whole resources, which take longer to make than to use.
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
-    return found
+# Who needs a base class need not make the pydantic models of whole resources, which take longer to make than to use.
+__getattr__ = lazy_exports(__name__, _HOMES)

@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from controllers.concealed import Concealed
 from controllers.templating.gotemplate.quoting import quote
 
 __all__ = ["Url", "UrlError", "UserInfo", "parse_url"]
@@ -66,7 +67,7 @@ def _unescape(text: bytes, part: str) -> bytes:
     return bytes(out)
 
 
-class UserInfo(Struct, frozen=True):
+class UserInfo(Concealed, Struct, frozen=True):
     """Name and password of a URL; the password is None where there is no colon."""
 
     name: bytes
@@ -78,7 +79,7 @@ class UserInfo(Struct, frozen=True):
         return name if self.password is None else name + b":" + _escape(self.password, "user")
 
 
-class Url(Struct, frozen=True):
+class Url(Concealed, Struct, frozen=True):
     """The parts of a URL; path and fragment are decoded, the query is raw."""
 
     scheme: bytes = b""

@@ -9,8 +9,9 @@ import pytest
 from controllers.api import all_crds
 from eso_core.client import MergePatch
 from eso_core.meta import ObjectKey, parse_time
-from generators.interface import Generated, Generator, GeneratorContext, GeneratorSpec
+from generators.interface import Generated, Generator, GeneratorContext
 from generators.registry import GeneratorRegistry
+from generators.spec import GeneratorSpec
 from tests.integration.operator.harness import ES, Cluster, JsonObject, operating, running
 
 API = "generators.external-secrets.io/v1alpha1"

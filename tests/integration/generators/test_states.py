@@ -14,8 +14,9 @@ from controllers.operator import OperatorOptions
 from eso_core.client import ApiRequest
 from eso_core.meta import GVK, ObjectKey, parse_time
 from generators.errors import GeneratorFailed
-from generators.interface import Generated, Generator, GeneratorContext, GeneratorSpec
+from generators.interface import Generated, Generator, GeneratorContext
 from generators.registry import GeneratorRegistry
+from generators.spec import GeneratorSpec
 from tests.integration.operator.harness import ES, Cluster, JsonObject, failure, running
 
 API = "generators.external-secrets.io/v1alpha1"

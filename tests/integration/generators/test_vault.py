@@ -12,8 +12,9 @@ from aiohttp import web
 
 from eso_core.aio import SystemClock
 from generators.errors import GeneratorFailed, InvalidGenerator
-from generators.interface import Generated, GeneratorContext, GeneratorSpec
+from generators.interface import Generated, GeneratorContext
 from generators.registry import GeneratorRegistry
+from generators.spec import GeneratorSpec
 from generators.testing import Case, GeneratorContract
 from generators.vaultdynamicsecret import VaultDynamicSecretGenerator
 from providers.errors import AccessDenied, ProviderError

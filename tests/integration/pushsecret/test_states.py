@@ -8,8 +8,9 @@ import pytest
 
 from controllers.generating.states import GENERATOR_STATE
 from eso_core.meta import parse_time
-from generators.interface import Generated, Generator, GeneratorContext, GeneratorSpec
+from generators.interface import Generated, Generator, GeneratorContext
 from generators.registry import GeneratorRegistry
+from generators.spec import GeneratorSpec
 from providers.errors import Unavailable
 from tests.integration.operator.harness import JsonObject
 from tests.integration.pushsecret.harness import PS, PushCluster, entry, pushing

@@ -7,9 +7,10 @@ from typing import ClassVar
 import pytest
 
 from generators.fake import FakeGenerator
-from generators.interface import Generated, Generator, GeneratorContext, GeneratorSpec, JsonObject
+from generators.interface import Generated, Generator, GeneratorContext, JsonObject
 from generators.mfa import MFAGenerator
 from generators.password import PasswordGenerator
+from generators.spec import GeneratorSpec
 from generators.sshkey import SSHKeyGenerator
 from generators.testing import Case, GeneratorContract
 from generators.uuids import UUIDGenerator

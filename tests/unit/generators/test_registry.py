@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 import pytest
 
 from generators.errors import InvalidGenerator, UnknownGenerator
-from generators.interface import Generated, Generator, GeneratorContext, GeneratorSpec
+from generators.interface import Generated, Generator, GeneratorContext
 from generators.password import PasswordGenerator
 from generators.registry import BUILT_IN, GeneratorRegistry
+from generators.spec import GeneratorSpec
 
 
 class Ticket(Generator):
@@ -75,6 +76,15 @@ def test_a_broken_plug_in_concerns_only_its_users(what: object, why: str) -> Non
             registry.get("Ticket")
     assert entry.loads == 1
     assert registry.get("UUID").kind == "UUID"
+
+
+async def test_a_kind_is_imported_on_a_thread_before_it_is_needed() -> None:
+    """As backends are."""
+    entry = Entry("Ticket", Ticket)
+    registry = GeneratorRegistry(plugins=[entry])
+    for kind in ("Ticket", "UUID", "Gpu"):
+        await registry.preload(kind)
+    assert isinstance(registry.get("Ticket"), Ticket) and entry.loads == 1
 
 
 def test_a_plug_in_cannot_take_the_place_of_a_built_in_kind() -> None:
