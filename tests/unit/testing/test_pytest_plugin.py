@@ -206,8 +206,8 @@ def test_a_second_mention_of_the_plugin_is_harmless(pytester: pytest.Pytester) -
 
 
 def test_a_run_without_the_fixtures_imports_no_server() -> None:
-    """What an unrelated project pays: one small module."""
+    """What an unrelated project pays: one small module, and what the package itself is made of."""
     program = "import sys, eso_core.testing.pytest_plugin; print([name for name in sys.modules if name.startswith('eso_core')])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    expected = ["eso_core", "eso_core.testing", "eso_core.testing.pytest_plugin", "eso_core.version"]
+    expected = ["eso_core", "eso_core.lazy", "eso_core.testing", "eso_core.testing.pytest_plugin", "eso_core.version"]
     assert sorted(eval(done.stdout)) == expected
