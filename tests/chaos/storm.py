@@ -12,9 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
-import dataclasses
 import json
-import os
 import random
 import sys
 import time
@@ -23,21 +21,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from controllers.api import all_crds
-from controllers.operator import Operator, OperatorOptions
-from eso_core.aio import TaskScope
-from eso_core.client import Client, ClientConfig, MergePatch, config_from_kubeconfig
-from eso_core.log import configure_logging
+from eso_core.client import Client, MergePatch, config_from_kubeconfig
 from eso_core.meta import GVK, ObjectKey
 from eso_core.meta.errors import AlreadyExists, EsoCoreError, NotFound
 from eso_core.meta.wellknown import CONFIG_MAP, SECRET
 from eso_core.testing.apiserver.options import ApiServerOptions
 from eso_core.testing.apiserver.server import ApiServer
 from eso_core.testing.faults import FaultProxy
-from providers.errors import Unavailable
-from providers.fake import FakeProvider
-from providers.interface import Find, RemoteRef, SecretsClient, StoreContext, Validation
-from providers.registry import Registry
-from providers.spec import ProviderSpec
+from tests.chaos.operator import Stormed, stormed
 
 __all__ = ["Report", "Storm", "storm"]
 
@@ -50,56 +41,6 @@ NAMESPACES = ("storm-a", "storm-b", "storm-c")
 KEYS = tuple(f"key-{index}" for index in range(20))
 FOREIGN = 20
 FAULTS = ("restart", "compaction", "frozen", "half-open", "reset", "refused", "slow backend", "failing backend")
-PAGE = os.sysconf("SC_PAGE_SIZE")
-
-
-class _Weather:
-    """How the backend is at present."""
-
-    def __init__(self, rng: random.Random) -> None:
-        self.rng = rng
-        self.delay = 0.0
-        self.failing = 0.0
-        self.reads = 0
-
-    async def strike(self) -> None:
-        self.reads += 1
-        if self.delay:
-            await asyncio.sleep(self.rng.random() * self.delay)
-        if self.rng.random() < self.failing:
-            raise Unavailable("the backend is struck by the storm")
-
-
-class _StormyClient(SecretsClient):
-    """The fake backend's client, in this weather."""
-
-    def __init__(self, inner: SecretsClient, weather: _Weather) -> None:
-        self._inner = inner
-        self._weather = weather
-
-    async def get_secret(self, ref: RemoteRef) -> bytes:
-        await self._weather.strike()
-        return await self._inner.get_secret(ref)
-
-    async def get_secret_map(self, ref: RemoteRef) -> dict[str, bytes]:
-        await self._weather.strike()
-        return await self._inner.get_secret_map(ref)
-
-    async def get_all_secrets(self, find: Find) -> dict[str, bytes]:
-        await self._weather.strike()
-        return await self._inner.get_all_secrets(find)
-
-    async def validate(self) -> Validation:
-        return await self._inner.validate()
-
-
-class _StormyProvider(FakeProvider):
-    def __init__(self, weather: _Weather) -> None:
-        super().__init__()
-        self._weather = weather
-
-    async def open(self, spec: ProviderSpec, ctx: StoreContext) -> Any:
-        return _StormyClient(await super().open(spec, ctx), self._weather)
 
 
 @dataclass(slots=True)
@@ -114,7 +55,7 @@ class Report:
     struck: Counter[str] = field(default_factory=Counter)
     reads: int = 0
     memory: list[float] = field(default_factory=list)
-    """Resident MiB of operator, server and test together, every few seconds of the storm."""
+    """Resident MiB of the operator, every few seconds of the storm."""
     wrong: list[str] = field(default_factory=list)
 
     @property
@@ -147,7 +88,6 @@ class Storm:
 
     def __init__(self, objects: int, seed: int, refresh: str) -> None:
         self.rng = random.Random(seed)
-        self.weather = _Weather(self.rng)
         self.refresh = refresh
         self.values = {key: f"{key}-0" for key in KEYS}
         #: Which backend key each living object shows.
@@ -166,8 +106,7 @@ class Storm:
         self.port = int(self.server.url.rpartition(":")[2])
         for crd in all_crds():
             self.server.install(crd)
-        self.direct = config_from_kubeconfig(self.server.kubeconfig())
-        self.client = Client(self.direct, user_agent="storm")
+        self.client = Client(config_from_kubeconfig(self.server.kubeconfig()), user_agent="storm")
         for namespace in NAMESPACES:
             await self.client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
         await self._plant()
@@ -258,7 +197,7 @@ class Storm:
         await asyncio.sleep(self.rng.random() * 0.5)
         self.server = await ApiServer.start(_options(self.port, snapshot))
 
-    async def strike(self, proxy: FaultProxy, longest: float) -> None:
+    async def strike(self, proxy: FaultProxy, operator: Stormed, longest: float) -> None:
         """One random fault of the surroundings, until it is over."""
         rng = self.rng
         if not self._deck:
@@ -291,13 +230,13 @@ class Storm:
                 await self._edits_for(spell)
                 await proxy.restore()
             case "slow backend":
-                self.weather.delay = 1.0
+                operator.weather(delay=1.0)
                 await self._edits_for(spell)
-                self.weather.delay = 0.0
+                operator.weather()
             case _:
-                self.weather.failing = rng.random()
+                operator.weather(failing=rng.random())
                 await self._edits_for(spell)
-                self.weather.failing = 0.0
+                operator.weather()
 
     async def _edits_for(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -345,39 +284,31 @@ async def storm(
         longest: Seconds that one fault lasts at most.
         patience: Seconds after the storm until which everything must be right.
     """
-    configure_logging(level="error", format="json")
     report = Report(seed, objects, seconds)
     world = Storm(objects, seed, refresh)
     await world.open()
     try:
         async with FaultProxy(world.server.url) as proxy:
-            config: ClientConfig = dataclasses.replace(world.direct, server=proxy.url)
-            registry = Registry(plugins=())
-            registry.register(_StormyProvider(world.weather))
-            async with Client(config, user_agent="external-secrets") as client, TaskScope("operator") as scope:
-                stop = asyncio.Event()
-                scope.spawn(Operator(client, OperatorOptions(), providers=registry).run(stop), name="operator")
-                try:
-                    await _blow(world, proxy, report, longest)
-                    await _settle(world, report, patience)
-                finally:
-                    stop.set()
+            async with stormed(world.server.kubeconfig(), server=proxy.url, seed=seed) as operator:
+                await _blow(world, proxy, operator, report, longest)
+                await _settle(world, report, patience)
+            report.reads = operator.reads
     finally:
         await world.close()
-    report.struck, report.reads = world.struck, world.weather.reads
+    report.struck = world.struck
     return report
 
 
-async def _blow(world: Storm, proxy: FaultProxy, report: Report, longest: float) -> None:
+async def _blow(world: Storm, proxy: FaultProxy, operator: Stormed, report: Report, longest: float) -> None:
     end = time.monotonic() + report.seconds
     every = max(report.seconds / 100, 0.2)
     sampled = time.monotonic()
     while time.monotonic() < end or not all(world.struck[fault] for fault in FAULTS):
         await world._edits_for(0.3)
-        await world.strike(proxy, longest)
+        await world.strike(proxy, operator, longest)
         if time.monotonic() - sampled >= every:
             sampled = time.monotonic()
-            report.memory.append(_resident())
+            report.memory.append(operator.resident())
 
 
 async def _settle(world: Storm, report: Report, patience: float) -> None:
@@ -391,11 +322,6 @@ async def _settle(world: Storm, report: Report, patience: float) -> None:
         if not report.wrong or report.settled > patience:
             return
         await asyncio.sleep(0.25)
-
-
-def _resident() -> float:
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * PAGE / 2**20
 
 
 def main(arguments: list[str] | None = None) -> int:

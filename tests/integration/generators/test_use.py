@@ -52,8 +52,8 @@ async def test_a_cluster_generator_serves_every_namespace_with_its_own_secrets()
             await cluster.es("app", namespace=namespace, dataFrom=[ref("ClusterGenerator")])
         await cluster.has_data("app", {"token": "07081804", "timeLeft": "1"})
         await cluster.failed("app", "could not get secret data from provider", namespace="u")
-        events = str(await cluster.events("app", namespace="u"))
-        assert "error using generator: failed to find secret for token key: " in events and '"seed"' in events
+        part = "error using generator: failed to find secret for token key: "
+        assert '"seed"' in await cluster.has_event("app", "Warning", "UpdateFailed", part, namespace="u")
 
 
 @pytest.mark.parametrize(

@@ -193,7 +193,12 @@ class Cluster:
         return next((c for c in conditions if c["type"] == "Ready"), {})
 
     async def events(self, name: str, *, namespace: str = "t") -> list[tuple[str, str, str]]:
-        """(type, reason, message) of the events about an object, in the order of their first appearance."""
+        """(type, reason, message) of the events about an object, in the order of their first appearance.
+
+        What the operator has recorded until now is written first.
+        """
+        if self.operator is not None:
+            await self.operator.manager._sink.flush()
         listed = await self.client.list(EVENT, namespace)
         found = [event for event in listed.items if event["involvedObject"]["name"] == name]
         found.sort(key=lambda event: event["metadata"]["name"].rpartition(".")[2])
@@ -251,14 +256,17 @@ class Cluster:
 
         await self.eventually(check, within=within)
 
-    async def has_event(self, name: str, type_: str, reason: str, part: str = "", *, within: float = 10.0) -> str:
+    async def has_event(
+        self, name: str, type_: str, reason: str, part: str = "", *, namespace: str = "t", within: float = 10.0
+    ) -> str:
         """Wait for an event; returns its message."""
 
         async def check() -> str:
-            for found_type, found_reason, message in await self.events(name):
+            found = await self.events(name, namespace=namespace)
+            for found_type, found_reason, message in found:
                 if (found_type, found_reason) == (type_, reason) and part in message:
                     return message
-            raise AssertionError(await self.events(name))
+            raise AssertionError(found)
 
         return await self.eventually(check, within=within)
 

@@ -140,8 +140,8 @@ async def test_push_secrets_that_share_a_document_lose_nothing(openbao: BaoServe
         assert found is not None
         assert found[0] == {f"k{number}": f"v{number}" for number in range(10)}
         for number in range(10):
-            events = [reason for _, reason, _ in await cluster.events(f"p{number}")]
-            assert events == ["Synced"]
+            await cluster.has_event(f"p{number}", "Normal", "Synced")
+            assert [reason for _, reason, _ in await cluster.events(f"p{number}")] == ["Synced"]
         for number in range(9):
             await cluster.delete(PS, f"p{number}")
         await until(cluster, lambda: (there(openbao, "ps/shared") or ({}, 0))[0] == {"k9": "v9"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from contextlib import suppress
 
 import pytest
@@ -114,6 +115,21 @@ async def test_what_is_no_request_ends_the_connection(server: ApiServer, data: s
         wire.send(data)
         assert (await wire.answer())[0] == status
         assert await wire.ended()
+
+
+async def test_a_refused_client_may_finish_its_sentence(server: ApiServer) -> None:
+    """The answer arrives also when more is sent after it: nobody resets the connection under it."""
+
+    def talk() -> bytes:
+        host, port = server.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as client:
+            client.sendall(b"nonsense\r\n\r\n")
+            client.recv(1, socket.MSG_PEEK)  # the answer is there
+            client.sendall(b"y" * 3_000_000)
+            with client.makefile("rb") as answer:
+                return answer.read()
+
+    assert (await asyncio.to_thread(talk)).startswith(b"HTTP/1.1 400 ")
 
 
 async def test_a_body_over_the_limit_is_refused_and_read_to_its_end(server: ApiServer) -> None:

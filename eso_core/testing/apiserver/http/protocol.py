@@ -15,6 +15,7 @@ from eso_core.testing.apiserver.http.message import REASONS, Answer, Request, Re
 
 MAX_HEAD: Final = 1024 * 1024  # as in the original: selectors can be long
 _MAX_DISCARD: Final = 256 * 1024 * 1024
+_LINGER: Final = 0.5  # seconds that a refused client has for reading why, as in net/http
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _HEADS: Final = {code: f"HTTP/1.1 {code} {text}\r\n".encode() for code, text in REASONS.items()}
 
@@ -88,6 +89,7 @@ class Connection(asyncio.Protocol):
         self._stop: Callable[[], None] | None = None
         self._closing = False
         self._discard = 0
+        self._linger: asyncio.TimerHandle | None = None
         self._certificate: bytes | None = None
 
     # -- transport events
@@ -103,6 +105,8 @@ class Connection(asyncio.Protocol):
         self._transport = None
         self._connections.discard(self)
         self._stop_stream()
+        if self._linger is not None:
+            self._linger.cancel()
 
     def data_received(self, data: bytes) -> None:
         if self._discard:
@@ -225,7 +229,18 @@ class Connection(asyncio.Protocol):
         if error.status == 413:
             self._write_response(self._too_large(), head_only=False)
         else:
+            self._discard = _MAX_DISCARD
             self._write_response(Response(error.status, f"{error}\n".encode(), "text/plain"), head_only=False)
+            self._part()
+
+    def _part(self) -> None:
+        """End a connection whose client may be sending still: closed with bytes unread, it would be reset, and the answer lost."""
+        transport = self._transport
+        if transport is None:
+            return
+        if transport.can_write_eof():
+            transport.write_eof()
+        self._linger = asyncio.get_running_loop().call_later(_LINGER, transport.close)
 
     # -- answers
 
