@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from typing import Any
 
 import bcrypt
@@ -41,7 +40,7 @@ async def whole_error(cluster: Cluster, name: str) -> str:
     return str(obj["status"]["lastError"])
 
 
-async def test_a_changed_config_map_renders_anew_within_a_second() -> None:
+async def test_a_changed_config_map_renders_anew_at_once() -> None:
     """The source is watched; what the store gives and the interval have no part in it."""
     async with running() as cluster:
         await cluster.fake({"k": "1"})
@@ -49,10 +48,8 @@ async def test_a_changed_config_map_renders_anew_within_a_second() -> None:
         await cluster.es("app", target={"template": {"templateFrom": [from_source("configMap", "x")]}}, data=DATA)
         await cluster.has_data("app", {"x": "old 1"})
         await cluster.quiet()
-        started = time.monotonic()
         await cluster.patch(CONFIG_MAP, "layout", {"data": {"x": "new {{ .a }}"}})
-        await cluster.has_data("app", {"x": "new 1"}, within=1.0)
-        assert time.monotonic() - started < 1.0
+        await cluster.has_data("app", {"x": "new 1"}, within=10.0)  # a busy machine's second; the interval is an hour
 
 
 async def test_a_changed_secret_renders_anew_and_others_do_not_care() -> None:

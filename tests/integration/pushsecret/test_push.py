@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from controllers.operator import OperatorOptions
 from eso_core.meta.wellknown import CONFIG_MAP, NAMESPACE, SECRET
 from providers.errors import Unavailable
@@ -72,17 +70,15 @@ async def test_many_new_objects_read_their_sources_with_one_list() -> None:
             assert written <= 2 * 40 + 3  # and the status of the store and two events about it
 
 
-async def test_a_changed_source_is_pushed_within_a_second() -> None:
+async def test_a_changed_source_is_pushed_at_once() -> None:
     """B064: by its event, not by the clock; an edit of its metadata alone writes nothing into the store."""
     async with pushing() as push:
         await push.store()
         await push.cluster.secret("src", {"k": "one"})
         await push.push(data=[entry("k", "a")])
         await push.synced()
-        started = time.monotonic()
         await push.cluster.patch(SECRET, "src", {"stringData": {"k": "two"}})
-        await push.holds({"a": {"": "two"}}, within=1.0)
-        assert time.monotonic() - started < 1.0
+        await push.holds({"a": {"": "two"}}, within=10.0)  # a busy machine's second; the interval is an hour
         await push.cluster.quiet()
         writes = list(push.backend.writes)
         await push.cluster.patch(SECRET, "src", {"metadata": {"labels": {"new": "label"}}})
