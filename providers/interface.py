@@ -175,6 +175,10 @@ class Store:
     resource_version: str = ""
     spec: JsonObject = field(default_factory=dict, repr=False)
     annotations: Mapping[str, str] = field(default_factory=dict, repr=False)
+    identity: StoreKey = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "identity", StoreKey(self.kind, "" if self.is_cluster else self.namespace, self.name))
 
     @classmethod
     def from_object(cls, obj: JsonObject) -> Store:
@@ -190,10 +194,6 @@ class Store:
             spec=obj.get("spec") or {},
             annotations=meta.get("annotations") or {},
         )
-
-    @property
-    def identity(self) -> StoreKey:
-        return StoreKey(self.kind, "" if self.is_cluster else self.namespace, self.name)
 
     @property
     def is_cluster(self) -> bool:

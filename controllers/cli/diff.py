@@ -334,6 +334,7 @@ class _NoGenerators:
     """Generators are not asked: each answer would be another one."""
 
     lifetime: float | None = None
+    pending: bool = False
 
     async def generate(self, ref: GeneratorRef) -> dict[str, bytes]:
         """Nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -172,6 +173,7 @@ def spread(seconds: float, uid: str) -> float:
     return _share(uid) * seconds * JITTER
 
 
+@lru_cache(maxsize=1024)
 def _share(uid: str) -> float:
     return int.from_bytes(hashlib.blake2b(uid.encode(), digest_size=8).digest(), "big") / 2**64
 

@@ -51,6 +51,11 @@ class Making(Protocol):
     """The generators of one pass: after the values are in place `commit`, otherwise `discard`."""
 
     @property
+    def pending(self) -> bool:
+        """Whether anything was made that has neither been committed nor discarded."""
+        ...
+
+    @property
     def lifetime(self) -> float | None:
         """For how long what was made lasts, seconds; None where that is not known."""
         ...

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 __all__ = [
@@ -66,6 +67,7 @@ def data_hash(data: Mapping[str, bytes]) -> str:
     return digest(data)
 
 
+@lru_cache(maxsize=1024)
 def owner_label_value(namespace: str, name: str) -> str:
     """Value of the created-by label on what the ExternalSecret `namespace/name` owns."""
     return digest(f"{namespace}/{name}")
@@ -105,6 +107,8 @@ def text_form(value: object) -> str:
     if isinstance(value, bytes | bytearray | memoryview):
         # str() of the list and one replace stay in C: Secrets of a megabyte are hashed at every look at them.
         return str(list(value)).replace(",", "")
+    if type(value) is dict:
+        return _map_text(value)
     if value is None:
         return "<nil>"
     if isinstance(value, bool):
@@ -114,11 +118,15 @@ def text_form(value: object) -> str:
     if isinstance(value, float):
         return _float_text(value)
     if isinstance(value, Mapping):
-        items = sorted(value.items(), key=_key_bytes) if len(value) > 1 else value.items()
-        return f"map[{' '.join(f'{key}:{text_form(item)}' for key, item in items)}]"
+        return _map_text(value)
     if isinstance(value, Sequence):
         return f"[{' '.join(text_form(item) for item in value)}]"
     raise TypeError(f"hashing an object: values of type {type(value).__name__} have no text form")
+
+
+def _map_text(value: Mapping[Any, Any]) -> str:
+    items = sorted(value.items(), key=_key_bytes) if len(value) > 1 else value.items()
+    return f"map[{' '.join([f'{key}:{text_form(item)}' for key, item in items])}]"
 
 
 def _key_bytes(item: tuple[Any, Any]) -> bytes:

@@ -196,7 +196,7 @@ class Plan:
         """Generators that the object names, each once."""
         return tuple(dict.fromkeys(entry.ref for entry in self.entries if isinstance(entry, GeneratorEntry)))
 
-    @property
+    @cached_property
     def key(self) -> ObjectKey:
         """Namespace and name of the ExternalSecret."""
         return ObjectKey(self.owner.namespace, self.owner.name)

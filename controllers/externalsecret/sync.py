@@ -194,8 +194,8 @@ class Sync:
         try:
             return await self._told(work)
         finally:
-            if self._making is not None:
-                # Of a pass that succeeded nothing is left to take back.
+            # Of a pass that succeeded nothing is left to take back.
+            if self._making is not None and self._making.pending:
                 await shielded(self._making.discard(), seconds=_TAKE_BACK, clock=self._ctx.clock)
 
     async def _told(self, work: Coroutine[Any, Any, Result | None]) -> Result | None:

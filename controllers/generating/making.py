@@ -110,6 +110,11 @@ class Making:
         self._lifetimes: list[float] = []
 
     @property
+    def pending(self) -> bool:
+        """Whether anything was made that has neither been committed nor discarded."""
+        return bool(self._made)
+
+    @property
     def lifetime(self) -> float | None:
         """Of what was made, that which expires first: seconds; None where nothing is known to expire."""
         return min(self._lifetimes, default=None)

@@ -75,6 +75,14 @@ class Reader(Protocol):
     def peek(self, kind: Any, key: ObjectKey) -> Entry | None: ...
 
 
+class _Known(NamedTuple):
+    """A store as it was read last; shared, so read-only."""
+
+    entry: Entry
+    obj: JsonObject
+    store: Store
+
+
 class StoreAccess:
     """Looks stores up and applies the rules.
 
@@ -91,7 +99,7 @@ class StoreAccess:
         self._flood_gate = flood_gate
         self._cluster_stores = cluster_stores
         # Stores are read at every reconcile of every user and rarely change; the fake backend's hold all its values.
-        self._decoded: OrderedDict[tuple[str, ObjectKey], tuple[Entry, JsonObject]] = OrderedDict()
+        self._decoded: OrderedDict[tuple[str, ObjectKey], _Known] = OrderedDict()
 
     def foreign(self, refs: Sequence[StoreRef], namespace: str) -> bool:
         """Whether any of these stores that exists belongs to another operator.
@@ -101,7 +109,7 @@ class StoreAccess:
         """
         for ref in refs:
             store = self._find(ref, namespace)
-            if store is not None and not self._ours(store):
+            if store is not None and not self._ours(store.obj):
                 return True
         return False
 
@@ -111,11 +119,12 @@ class StoreAccess:
         Raises:
             StoreUnusable: says why not.
         """
-        store = self._find(ref, namespace)
-        if store is None:
+        known = self._find(ref, namespace)
+        if known is None:
             raise StoreUnusable(
                 f'could not get {ref.kind} "{ref.name}", {ref.kind}.external-secrets.io "{ref.name}" not found'
             )
+        store = known.obj
         if not self._ours(store):
             raise StoreUnusable("can not reference unmanaged store")
         if ref.kind == CLUSTER_STORE_KIND and (admitted := store.get("spec", {}).get("conditions")):
@@ -126,7 +135,7 @@ class StoreAccess:
             raise StoreUnusable(
                 f'{ref.kind} "{ref.name}" is not ready', pending=unchecked, failure_class=FailureClass.STORE_NOT_READY
             )
-        return Store.from_object(store)
+        return known.store
 
     def _check_namespace(self, ref: StoreRef, conditions: Sequence[JsonObject], namespace: str) -> None:
         try:
@@ -149,7 +158,7 @@ class StoreAccess:
                 failure_class=FailureClass.DENIED,
             )
 
-    def _find(self, ref: StoreRef, namespace: str) -> JsonObject | None:
+    def _find(self, ref: StoreRef, namespace: str) -> _Known | None:
         if ref.kind == CLUSTER_STORE_KIND and not self._cluster_stores:
             return None
         key = ref.key(namespace)
@@ -157,11 +166,12 @@ class StoreAccess:
         if entry is None:
             return None
         known = self._decoded.get((ref.kind, key))
-        if known is None or known[0] is not entry:
-            known = self._decoded[ref.kind, key] = (entry, entry.decode())
+        if known is None or known.entry is not entry:
+            obj = entry.decode()
+            known = self._decoded[ref.kind, key] = _Known(entry, obj, Store.from_object(obj))
             if len(self._decoded) > _REMEMBERED:
                 self._decoded.popitem(last=False)
-        return known[1]
+        return known
 
     def _ours(self, store: JsonObject) -> bool:
         named = store.get("spec", {}).get("controller") or ""

@@ -178,6 +178,8 @@ class Cache:
 
     def find(self, kind: Kind, view: str = "") -> Informer | None:
         """`informer`, or None when there is none."""
+        if type(kind) is GVK:
+            return self._informers.get((kind, False, view))
         gvk = gvk_of_kind(kind)
         whole = self._informers.get((gvk, False, view))
         if isinstance(kind, Partial):

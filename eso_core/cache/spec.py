@@ -94,9 +94,10 @@ class InformerSpec:
     values: bool = False
     resync: float = 36_000.0
     _selector: LabelSelector = field(init=False, repr=False, compare=False)
+    gvk: GVK = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        gvk_of_kind(self.kind)
+        object.__setattr__(self, "gvk", gvk_of_kind(self.kind))
         if self.resync < 0:
             raise ValueError(f"InformerSpec: resync={self.resync} must be 0 (off) or more seconds")
         if len(set(self.namespaces)) != len(self.namespaces) or self.namespaces == (OTHERS,):
@@ -105,10 +106,6 @@ class InformerSpec:
         if unknown:
             raise ValueError(f"InformerSpec: scopes of {unknown}: these namespaces are not watched")
         object.__setattr__(self, "_selector", LabelSelector.parse(self.label_selector))
-
-    @property
-    def gvk(self) -> GVK:
-        return gvk_of_kind(self.kind)
 
     @property
     def stored(self) -> Transform | None:

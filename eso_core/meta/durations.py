@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 
 __all__ = ["format_duration", "parse_duration", "parse_duration_ns"]
 
@@ -30,6 +31,7 @@ def parse_duration(text: str) -> float:
     return parse_duration_ns(text) / 1e9
 
 
+@lru_cache(maxsize=256)
 def parse_duration_ns(text: str) -> int:
     """Nanoseconds in a text like ``1h30m``; exact.
 

@@ -18,6 +18,12 @@ def parse_time(text: str) -> datetime:
     Raises:
         ValueError: The text is no RFC 3339 instant.
     """
+    # The form in which the API server writes them, at a tenth of the price; Python 3.14 reads 24:00 as the next day.
+    if len(text) == 20 and text[4::3] == "--T::Z" and text[11:13] != "24":
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError as exc:
+            raise ValueError(f"reading time {text!r}: it must look like 2026-01-31T12:00:00Z ({exc})") from exc
     match = _RFC3339.fullmatch(text)
     if match is None:
         raise ValueError(f"reading time {text!r}: it must look like 2026-01-31T12:00:00Z")
@@ -36,7 +42,7 @@ def parse_time(text: str) -> datetime:
 
 def format_time(value: datetime) -> str:
     """``2026-01-31T12:00:00Z``; fractions of a second are cut."""
-    return _utc(value).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
+    return f"{_utc(value).isoformat(timespec='seconds')[:19]}Z"
 
 
 def format_micro_time(value: datetime) -> str:

@@ -244,6 +244,7 @@ async def test_generated_values_are_neither_converted_nor_decoded() -> None:
 
     class Made:
         lifetime: float | None = None
+        pending = False
 
         async def generate(self, ref: GeneratorRef) -> dict[str, bytes]:
             assert ref == GeneratorRef("", "Password", "g")

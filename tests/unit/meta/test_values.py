@@ -81,12 +81,34 @@ def test_times_are_read_in_utc(text: str, expected: datetime) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "2026-01-31", "2026-01-31T12:00:00", "2026-13-01T00:00:00Z", "x2026-01-31T12:00:00Z"]
+    "text",
+    [
+        "",
+        "2026-01-31",
+        "2026-01-31T12:00:00",
+        "2026-13-01T00:00:00Z",
+        "x2026-01-31T12:00:00Z",
+        # Of the length that the server's have, which are read another way.
+        "2026-01-31T24:00:00Z",
+        "2026-01-31T12:00:60Z",
+        "2026-W05-6T12:00:00Z",
+        "2026-01-31T12:00:+1Z",
+        "\u0662026-01-31T12:00:00Z",
+    ],
 )
 def test_bad_times_are_refused(text: str) -> None:
     """Without a zone it is no instant."""
     with pytest.raises(ValueError, match="reading time"):
         parse_time(text)
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_every_second_survives_its_text(value: datetime) -> None:
+    """The server's own form is read as all others are, and its zone is UTC itself."""
+    text = format_time(value)
+    read = parse_time(text)
+    assert read == value.replace(microsecond=0) == parse_time(text.lower())
+    assert read.tzinfo is UTC
 
 
 def test_times_are_written_in_utc() -> None:
