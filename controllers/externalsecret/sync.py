@@ -70,7 +70,7 @@ from eso_core.meta.errors import (
 from providers.errors import Throttled, find_cause
 from providers.pool import Asker, ClientPool
 
-__all__ = ["PENDING_GRACE", "Expiries", "PendingStores", "Sync", "Tools"]
+__all__ = ["PENDING_GRACE", "Expiries", "PendingStores", "Sync", "Tools", "said"]
 
 PENDING_GRACE: Final = 1.0
 """Seconds that a store which has never been checked is waited for before that counts as a failure."""
@@ -345,13 +345,14 @@ class Sync:
         except Forbidden as error:
             if error.namespace_terminating:
                 return None
-            text = f"unable to update secret {name}: {error}"
-            return await self._fail(Message.UPDATE, error, text=text, retry=True, binding=bound)
+            return await self._fail(
+                Message.UPDATE, error, text=_unwritten(name, error, existing), retry=True, binding=bound
+            )
         except (ApiError, EsoCoreError) as error:
             # What the server finds wrong with the Secret stays wrong until something changes; all else may pass.
             retry = not isinstance(error, Invalid | BadRequest | RequestEntityTooLarge)
             # The server quotes labels and annotations that it refuses, and a template may have put values there.
-            text = redacted(f"unable to update secret {name}: {error}", fetched.data)
+            text = redacted(_unwritten(name, error, existing), fetched.data)
             return await self._fail(Message.UPDATE, error, text=text, retry=retry, binding=bound)
         if written:
             report.keys_changed(name, key_changes(existing, rendered.secret))
@@ -472,8 +473,9 @@ class Sync:
                 message = Message.UPDATE
         wait = conflict_retry_after(self._plan.refresh)
         self._report.failed(Failure(class_of(error), text, next_attempt=at(self._ctx.clock.now(), wait)))
-        written = None if isinstance(error, NotAdopted) else self._plan.target.name
-        await self._report.status(Outcome(self.error_reason, message, binding=written))
+        # A Secret that is there is the one meant; of other objects the status never has the name.
+        bound = None if isinstance(error, NotAdopted) or self._plan.manifest is not None else self._plan.target.name
+        await self._report.status(Outcome(self.error_reason, message, binding=bound))
         return _wake_in(wait)
 
     async def _fail(
@@ -495,12 +497,27 @@ class Sync:
         shown = str(message)
         if isinstance(error, TemplateFailed):
             # Whoever writes a template looks at the condition: key, place and what there is belong there.
-            shown = f"{message}: {detail}"[:_MESSAGE_LIMIT]
+            shown = f"{message}: {detail.removeprefix(f'{message}: ')}"[:_MESSAGE_LIMIT]
         await self._report.status(Outcome(self.error_reason, shown, binding=binding))
         if retry:
             self._reported = error
             raise error
         return _wake_in(wait)
+
+
+def said(error: EsoCoreError) -> str:
+    """The server's own words, without the request; where there are none, the error's."""
+    return _words(error) or str(error)
+
+
+def _unwritten(secret: str, error: EsoCoreError, existing: JsonObject | None) -> str:
+    """What an event says of a write that failed: the server's words, and of which Secret unless they say it."""
+    words = _words(error)
+    return words if words and existing is None else f"unable to update secret {secret}: {words or error}"
+
+
+def _words(error: EsoCoreError) -> str:
+    return error.message if isinstance(error, ApiError) and error.status else ""
 
 
 def _wake_in(seconds: float | None) -> Result:

@@ -164,6 +164,53 @@ async def test_a_kind_that_is_not_served_is_said() -> None:
         await cluster.failed("app", "could not get target resource")
 
 
+async def test_a_cluster_scoped_kind_is_no_target() -> None:
+    """The condition says so, no such object is made, and the object can be deleted."""
+    async with running(options=OPTIONS) as cluster:
+        await cluster.fake({"k": "1"})
+        manifest = {"apiVersion": "v1", "kind": "Namespace"}
+        await cluster.es("app", target={"name": "n", "manifest": manifest, "deletionPolicy": "Delete"}, data=DATA)
+        await cluster.failed("app", "could not get target resource")
+        await reason(cluster, "app", "ResourceSyncedError")
+        await cluster.has_event(
+            "app", "Warning", "UpdateFailed", "spec.target.manifest.kind: Namespace is a cluster-scoped"
+        )
+        assert cluster.requests("create", resource="namespaces") == 0 and cluster.probe.reads == []
+        await cluster.delete(ES, "app")
+
+        async def gone() -> None:
+            assert await cluster.get(ES, "app") is None
+
+        await cluster.eventually(gone)
+
+
+async def test_a_refused_object_gets_no_binding_and_says_once_what_failed() -> None:
+    """`status.binding` is the name of a Secret; the condition has the cause once."""
+    async with running(options=OPTIONS) as cluster:
+        await cluster.fake({"k": "1"})
+        await cluster.es("one", target={"name": "conf", "manifest": MAP}, data=DATA)
+        await becomes(cluster, "conf", {"a": "1"})
+        await cluster.es("two", target={"name": "conf", "manifest": MAP}, data=DATA)
+        await cluster.failed("two", "target is owned by another ExternalSecret")
+        two = await cluster.get(ES, "two")
+        assert two is not None and two["status"]["binding"] == {"name": ""}
+        template = {"data": {"x": "{{ .nope }}"}}
+        await cluster.es("three", target={"name": "other", "manifest": MAP, "template": template}, data=DATA)
+        await reason(cluster, "three", "ResourceSyncedError")
+        message = (await cluster.ready("three"))["message"]
+        assert message.startswith("could not apply template to manifest: could not execute template: ")
+
+
+async def test_what_the_server_refuses_is_told_in_its_words() -> None:
+    """Without method, path and code of the request."""
+    async with running(options=OPTIONS) as cluster:
+        await cluster.fake({"k": "1"})
+        template = {"data": {"a b": "1"}}
+        await cluster.es("app", target={"manifest": MAP, "template": template}, data=DATA)
+        text = await cluster.has_event("app", "Warning", "UpdateFailed", 'ConfigMap "app" is invalid: data[a b]')
+        assert text.startswith('unable to update ConfigMap app: ConfigMap "app" is invalid: ')
+
+
 async def test_a_kind_that_cannot_be_keeps_nobody() -> None:
     """A version that is none is said, and neither it nor a kind that is not served holds back the deletion."""
     async with running(options=OPTIONS) as cluster:
