@@ -61,7 +61,7 @@ class GenericSync(Sync):
         settled = self._generic.settled(self._gvk, plan.target_key)
         if not self._due(live is not None, lambda: live is not None and intact(live, settled)):
             self._note_unapplied_spec()
-            return self._later()
+            return self._later(live is not None)
         return await self._guarded(self._sync_object(live))
 
     async def _read(self) -> JsonObject | None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from msgspec import Struct, field, structs
 
 from controllers.externalsecret.decide import (
+    absent_wake,
     conflict_retry_after,
     due_at,
     expiry_due,
@@ -21,6 +22,7 @@ from controllers.externalsecret.decide import (
     never_applied,
     next_wake,
     retry_after,
+    seeks_absent,
     should_refresh,
     spread,
 )
@@ -48,7 +50,7 @@ from controllers.externalsecret.render import (
 )
 from controllers.externalsecret.report import Reporter
 from controllers.externalsecret.sources import SourceChanges
-from controllers.externalsecret.status import Message, Outcome, Reason, absence_expected, was_refused
+from controllers.externalsecret.status import ABSENT, Message, Outcome, Reason, absence_expected, was_refused
 from controllers.externalsecret.target import OwnWrites, Target, Targets, key_changes, owned_by
 from controllers.externalsecret.watches import REFRESH_PRIORITY
 from controllers.failures import Failure, at, class_of, next_retry
@@ -183,7 +185,7 @@ class Sync:
             if was_refused(self._report.obj.get("status")):
                 # The edit that could not be read is gone, and the Secret is as it was before it.
                 await self._report.status(Outcome(Reason.SYNCED, Message.SYNCED))
-            return self._later()
+            return self._later(target.exists)
         return await self._guarded(self._sync(target))
 
     async def _guarded(self, work: Coroutine[Any, Any, Result | None]) -> Result | None:
@@ -224,7 +226,7 @@ class Sync:
         if plan.target.creation in ("Orphan", "None"):
             return False
         if not exists:
-            return not absence_expected(self._report.obj.get("status"))
+            return not absence_expected(self._report.obj.get("status")) or seeks_absent(plan.refresh, self._start)
         return not intact()
 
     def _note_unapplied_spec(self) -> None:
@@ -238,8 +240,11 @@ class Sync:
         if refresh.synced and refresh.synced != refresh.current and not refresh.changed:
             await self._report.noted(refresh.current, refresh.own)
 
-    def _later(self) -> Result:
-        return _wake_in(next_wake(self._plan.refresh, self._start))
+    def _later(self, exists: bool) -> Result:
+        wait = next_wake(self._plan.refresh, self._start)
+        if wait is None and not exists and self._plan.target.creation not in ("Orphan", "None"):
+            wait = absent_wake(self._plan.refresh, self._start)
+        return _wake_in(wait)
 
     async def _sync(self, target: Target) -> Result | None:
         plan, report = self._plan, self._report
@@ -458,7 +463,10 @@ class Sync:
         done = structs.replace(
             refresh, synced=refresh.current, synced_own=refresh.own, refresh_time=self._start, expires=expires
         )
-        wait = next_wake(done, self._ctx.clock.now())
+        now = self._ctx.clock.now()
+        wait = next_wake(done, now)
+        if wait is None and (reason in ABSENT or message == Message.RETAINED):
+            wait = absent_wake(done, now)
         return _wake_in(wait)
 
     async def _refuse(self, error: TargetRefused, text: str) -> Result | None:
