@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+import pytest
+
 from controllers.operator import OperatorOptions
 from eso_core.meta import GVK
 from eso_core.meta.wellknown import CONFIG_MAP, SECRET
@@ -199,6 +201,51 @@ async def test_a_refused_object_gets_no_binding_and_says_once_what_failed() -> N
         await reason(cluster, "three", "ResourceSyncedError")
         message = (await cluster.ready("three"))["message"]
         assert message.startswith("could not apply template to manifest: could not execute template: ")
+
+
+@pytest.mark.parametrize(
+    ("target", "literal"),
+    [
+        ("metadata.namespace", "other"),
+        ("metadata.name", "other"),
+        ("metadata.resourceVersion", "'1'"),
+        ("kind", "Secret"),
+        ("apiVersion", "rbac.authorization.k8s.io/v1"),
+        ("metadata", "{labels: {a: b}}"),
+        ("metadata", "text"),
+        ("metadata.labels", "text"),
+        ("metadata.annotations", "[a]"),
+        ("metadata.ownerReferences", "{a: b}"),
+        ("metadata.ownerReferences[1]", "text"),
+        ("metadata.finalizers", "text"),
+    ],
+)
+async def test_a_template_does_not_say_which_object_the_target_is(target: str, literal: str) -> None:
+    """Spec 1.12: it is always the one of spec.target in the ExternalSecret's namespace; what is no metadata is an error."""
+    async with running(options=OPTIONS) as cluster:
+        await cluster.namespace("other")
+        await cluster.fake({"k": "1"})
+        template = {"templateFrom": [{"target": target, "literal": literal}, {"target": "labels", "literal": "x: y"}]}
+        await cluster.es("app", target={"manifest": MAP, "template": template}, data=DATA)
+        await reason(cluster, "app", "ResourceSyncedError")
+        text = await cluster.has_event("app", "Warning", "UpdateFailed", "could not apply template to manifest: ")
+        assert "metadata" in text
+        assert await cluster.get(CONFIG_MAP, "app") is None and cluster.requests("create", resource="configmaps") == 0
+
+
+async def test_a_template_may_write_all_of_the_metadata() -> None:
+    """As long as it is the same object's; our own marks are there in any case."""
+    async with running(options=OPTIONS) as cluster:
+        await cluster.fake({"k": "1"})
+        template = {"templateFrom": [{"target": "metadata", "literal": "{name: app, namespace: t, labels: {a: b}}"}]}
+        await cluster.es("app", target={"manifest": MAP, "template": template}, data=DATA)
+        await reason(cluster, "app", "ResourceSynced")
+        made = await cluster.get(CONFIG_MAP, "app")
+        assert made is not None
+        assert made["metadata"]["labels"]["a"] == "b"
+        assert made["metadata"]["labels"]["reconcile.external-secrets.io/managed"] == "true"
+        assert "reconcile.external-secrets.io/data-hash" in made["metadata"]["annotations"]
+        assert made["metadata"]["ownerReferences"][0]["name"] == "app"
 
 
 async def test_what_the_server_refuses_is_told_in_its_words() -> None:
