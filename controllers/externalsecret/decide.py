@@ -16,6 +16,7 @@ __all__ = [
     "DEFAULT_INTERVAL",
     "JITTER",
     "RefreshFacts",
+    "absent_wake",
     "conflict_retry_after",
     "due_at",
     "expiry_due",
@@ -24,6 +25,7 @@ __all__ = [
     "never_applied",
     "next_wake",
     "retry_after",
+    "seeks_absent",
     "should_refresh",
 ]
 
@@ -95,6 +97,23 @@ def should_refresh(facts: RefreshFacts, now: datetime) -> bool:
     if now < _due(facts, facts.refresh_time):
         return False
     return facts.windows is None or facts.windows.allow(now)
+
+
+def seeks_absent(facts: RefreshFacts, now: datetime) -> bool:
+    """Whether a target that the last sync left absent, as it should, is to be looked after now although nothing is refreshed.
+
+    No target is no valid one, and an invalid target takes a full sync whatever the policy says: when the object changes,
+    and at its interval if it has one.
+    """
+    wait = absent_wake(facts, now)
+    return facts.changed or wait == 0.0
+
+
+def absent_wake(facts: RefreshFacts, now: datetime) -> float | None:
+    """Seconds until `seeks_absent`, None if only a change brings it or a refresh does it anyway."""
+    if facts.policy not in ("CreatedOnce", "OnChange") or facts.interval <= 0 or facts.refresh_time is None:
+        return None
+    return max(0.0, (due_at(facts.refresh_time, facts.interval, facts.uid) - now).total_seconds())
 
 
 def follows_sources(facts: RefreshFacts) -> bool:

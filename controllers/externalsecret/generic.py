@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from controllers.externalsecret.errors import SyncError, TargetRefused, TemplateFailed
+from controllers.externalsecret.errors import InvalidField, SyncError, TargetRefused, TemplateFailed
 from controllers.externalsecret.generictargets import GenericTargets
 from controllers.externalsecret.manifest import gvk_of, intact
 from controllers.externalsecret.names import DATA_HASH_ANNOTATION, field_manager
@@ -12,7 +12,7 @@ from controllers.externalsecret.plan import Plan
 from controllers.externalsecret.render import Content
 from controllers.externalsecret.report import Reporter
 from controllers.externalsecret.status import Message, Reason
-from controllers.externalsecret.sync import Sync, Tools
+from controllers.externalsecret.sync import Sync, Tools, said
 from controllers.externalsecret.target import owned_by
 from controllers.templating.redaction import redacted
 from eso_core.client import Preconditions
@@ -48,6 +48,10 @@ class GenericSync(Sync):
     async def run(self) -> Result | None:
         """Sync the object if it is due; returns when to look again, and raises what back-off may heal."""
         plan = self._plan
+        if await self._generic.cluster_scoped(self._gvk):
+            text = f"{self._gvk.kind} is a cluster-scoped kind: only objects of the namespace can be targets"
+            error = InvalidField("spec.target.manifest.kind", text)
+            return await self._fail(Message.GET_RESOURCE, error, retry=False)
         if plan.target.creation != "None":
             self._generic.watch(plan.key, self._gvk)
         try:
@@ -57,7 +61,7 @@ class GenericSync(Sync):
         settled = self._generic.settled(self._gvk, plan.target_key)
         if not self._due(live is not None, lambda: live is not None and intact(live, settled)):
             self._note_unapplied_spec()
-            return self._later()
+            return self._later(live is not None)
         return await self._guarded(self._sync_object(live))
 
     async def _read(self) -> JsonObject | None:
@@ -101,10 +105,10 @@ class GenericSync(Sync):
         except Forbidden as error:
             if error.namespace_terminating:
                 return None
-            return await self._fail(Message.UPDATE, error, retry=True)
+            return await self._fail(Message.UPDATE, error, text=said(error), retry=True)
         except (ApiError, EsoCoreError) as error:
             retry = not isinstance(error, Invalid | BadRequest | RequestEntityTooLarge)
-            text = redacted(f"unable to update {self._gvk.kind} {plan.target.name}: {error}", fetched.data)
+            text = redacted(f"unable to update {self._gvk.kind} {plan.target.name}: {said(error)}", fetched.data)
             return await self._fail(Message.UPDATE, error, text=text, retry=retry)
         return await self._succeed(Reason.RESOURCE_SYNCED, Message.SYNCED, placed=True)
 

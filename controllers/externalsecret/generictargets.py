@@ -117,6 +117,13 @@ class GenericTargets:
         except EsoCoreError:
             return False
 
+    async def cluster_scoped(self, gvk: GVK) -> bool:
+        """Whether objects of the kind are in no namespace; not of one that is not served."""
+        try:
+            return not (await self._api.mapper.mapping(gvk)).namespaced
+        except EsoCoreError:
+            return False
+
     def _changed(self, gvk: GVK, change: Change) -> None:
         key = change.object.key
         if self._queue is None or change.initial or change.type is ChangeType.UNCHANGED:

@@ -32,6 +32,12 @@ from eso_core.meta import GVK, JsonObject
 __all__ = ["Manifests", "content_digest", "content_hash", "gvk_of", "intact"]
 
 _OUTSIDE: Final = ("apiVersion", "kind", "metadata", "status")
+_SHAPES: Final = (
+    ("labels", dict, "map"),
+    ("annotations", dict, "map"),
+    ("ownerReferences", list, "list"),
+    ("finalizers", list, "list"),
+)
 _MAPS: Final = frozenset({"data", "labels", "annotations"})
 
 
@@ -87,6 +93,9 @@ class Manifests:
                 await self._render(plan, template, data, obj)
             except StageFailed as error:
                 raise TemplateFailed(error.full, retryable=error.retryable) from error
+            metadata = obj["metadata"]  # a template may have put another in its place
+            metadata["labels"] = metadata.get("labels") or {}
+            metadata["annotations"] = metadata.get("annotations") or {}
         take_ownership(metadata, plan.owner, plan.target)
         metadata["annotations"][DATA_HASH_ANNOTATION] = content_hash(obj)
         return obj
@@ -94,9 +103,11 @@ class Manifests:
     async def _render(self, plan: Plan, template: JsonObject, data: Mapping[str, bytes], obj: JsonObject) -> None:
         check_engine(template)
         stage = Stage(self._settings, data)
+        identity = _identity(obj)
         with prefixed(FETCHING):
             async for piece in stage.sources(template, self._sources, plan.owner.namespace):
                 self._put(stage, piece, obj, data)
+                _check_metadata(obj, identity)
         with prefixed(EXECUTING):
             for key, value in (await stage.values(template.get("data") or {}, "Data")).items():
                 _entries(obj, "data", {key: value})
@@ -142,6 +153,36 @@ def _base(plan: Plan, existing: JsonObject | None) -> JsonObject:
     # Fields of others beside the body (and finalizers, and their labels) are not ours to remove.
     found[body] = {}
     return found
+
+
+def _identity(obj: JsonObject) -> tuple[Any, ...]:
+    metadata = obj["metadata"]
+    return (
+        obj.get("apiVersion"),
+        obj.get("kind"),
+        *(metadata.get(field) for field in ("name", "namespace", "uid", "resourceVersion")),
+    )
+
+
+def _check_metadata(obj: JsonObject, identity: tuple[Any, ...]) -> None:
+    """A template fills the target; which object that is, in which namespace and of which kind, is not for it to say.
+
+    Raises:
+        StageFailed: it says so all the same, or leaves metadata that is none.
+    """
+    metadata = obj.get("metadata")
+    if not isinstance(metadata, dict):
+        raise StageFailed("metadata is no map any more")
+    if _identity(obj) != identity:
+        raise StageFailed(
+            "apiVersion, kind, metadata.name, namespace, uid and resourceVersion cannot be set: the target is the one of spec.target"
+        )
+    for field, kind, words in _SHAPES:
+        value = metadata.get(field)
+        if value is not None and not isinstance(value, kind):
+            raise StageFailed(f"metadata.{field} is no {words} any more")
+    if not all(isinstance(reference, dict) for reference in metadata.get("ownerReferences") or ()):
+        raise StageFailed("metadata.ownerReferences holds something else than maps")
 
 
 def _is(obj: JsonObject, kind: str) -> bool:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -19,8 +20,8 @@ from providers.gojson import Number, encode
 
 __all__ = ["MergeRule", "merge_values", "value_text"]
 
-_MAX_PLAIN_DIGITS = 400
-"""A number like 1e999999 would fill memory as plain decimal; past this it keeps its own spelling."""
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+"""What is left of an escape like `\\ud800` without its other half; Go reads it as U+FFFD, and no UTF-8 can hold it."""
 
 
 class MergeRule(Struct, frozen=True):
@@ -45,6 +46,13 @@ def merge_values(rule: MergeRule, values: Mapping[str, bytes]) -> dict[str, byte
     Raises:
         KeysRefused: a priority key is missing, a value is no JSON object, members conflict, or `into` is missing.
     """
+    try:
+        return _merged(rule, values)
+    except RecursionError:
+        raise KeysRefused("merge failed with failed to unmarshal JSON: nested too deeply") from None
+
+
+def _merged(rule: MergeRule, values: Mapping[str, bytes]) -> dict[str, bytes]:
     if rule.strategy == "JSON" and not rule.into:
         raise KeysRefused("merge failed with missing 'into' field")
     listed = set(rule.priority)
@@ -90,13 +98,23 @@ def _document(raw: bytes) -> dict[str, Any]:
         # Only the place: the text around it is secret.
         where = f"invalid JSON at character {error.pos}" if raw.strip() else "unexpected end of JSON input"
         raise KeysRefused(f"merge failed with failed to unmarshal JSON: {where}") from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise KeysRefused(f"merge failed with failed to unmarshal JSON: {problem}") from None
     if parsed is None:
         return {}
     if not isinstance(parsed, dict):
         raise KeysRefused(f"merge failed with failed to unmarshal JSON: the value is {_kind(parsed)}, not an object")
-    return parsed
+    return _well_formed(parsed) if "\\u" in text else parsed
+
+
+def _well_formed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_well_formed(member): _well_formed(held) for member, held in value.items()}
+    if isinstance(value, list):
+        return [_well_formed(item) for item in value]
+    if isinstance(value, str) and not isinstance(value, _Number):
+        return _LONE_SURROGATE.sub("\ufffd", value)
+    return value
 
 
 def _no_constant(name: str) -> Any:
@@ -114,14 +132,13 @@ def _kind(value: Any) -> str:
 def _plain(number: _Number) -> str:
     if not set(number) & set(".eE"):
         return "0" if number == "-0" else str(number)
-    value = Decimal(number)
-    exponent = value.as_tuple().exponent
-    if not isinstance(exponent, int) or abs(exponent) > _MAX_PLAIN_DIGITS:
-        return str(number)
-    text = f"{value:f}"
+    double = float(number)
+    if not math.isfinite(double):
+        return str(number)  # nothing that Go could hold: only the spelling is left
+    text = f"{Decimal(repr(double)):f}"
     if "." in text:
         text = text.rstrip("0").rstrip(".")
-    return "0" if text in ("-0", "") else text
+    return "0" if text == "-0" else text
 
 
 def _json(value: Any) -> str:

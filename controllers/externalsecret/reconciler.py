@@ -29,13 +29,16 @@ from controllers.secretstore.objects import CLUSTER_STORE_KIND
 from eso_core.client import JsonPatch, Preconditions
 from eso_core.controller import Context, Request, Result
 from eso_core.events import Recorder
-from eso_core.meta import GVK, JsonObject, ObjectKey
+from eso_core.meta import GVK, JsonObject, ObjectKey, parse_time
 from eso_core.meta.errors import Conflict, Invalid, NoKindMatch, NotFound
 from eso_core.meta.finalizers import add_finalizer_ops, has_finalizer, remove_finalizer_ops
 from eso_core.meta.wellknown import NAMESPACE
 from providers.pool import ClientPool
 
 __all__ = ["ExternalSecretReconciler", "Settings"]
+
+FOREIGN_GRACE: Final = 2.0
+"""Seconds that the operator of another class has for letting its terminating objects go."""
 
 _AGAIN: Final = Result(requeue=True)
 
@@ -137,12 +140,12 @@ class ExternalSecretReconciler:
         going = bool(obj["metadata"].get("deletionTimestamp"))
         try:
             if self._tools.access.foreign(list(store_refs(obj)), namespace):
-                return None
+                return await self._release(ctx, report) if going else None
         except StoreUnusable as error:
             if not going:
                 return await self._invalid(report, error)
         if await self._foreign_generator(obj, namespace):
-            return None
+            return await self._release(ctx, report) if going else None
         if going:
             return await self._finalize(ctx, report)
         if await self._namespace_terminating(ctx, namespace):
@@ -220,6 +223,17 @@ class ExternalSecretReconciler:
         entry = ctx.cache.peek(NAMESPACE, ObjectKey("", namespace))
         return entry is not None and entry.meta.deletion_timestamp is not None
 
+    async def _release(self, ctx: Context, report: Reporter) -> Result | None:
+        """Let a terminating object of another operator go, if that one does not: it may be gone, or never have been there.
+
+        Both would do the same, so that it does no harm when both do.
+        """
+        if not has_finalizer(report.obj, FINALIZER):
+            return None
+        since = parse_time(report.obj["metadata"]["deletionTimestamp"])
+        left = FOREIGN_GRACE - (ctx.clock.now() - since).total_seconds()
+        return Result(requeue_after=left) if left > 0 else await self._finalize(ctx, report)
+
     async def _finalize(self, ctx: Context, report: Reporter) -> Result | None:
         """Delete the target if the policy says so, then let the object go."""
         obj = report.obj
@@ -259,6 +273,8 @@ class ExternalSecretReconciler:
         key = ObjectKey(report.key.namespace, target_name(report.obj))
         owner = Owner(report.key.namespace, report.key.name, report.obj["metadata"].get("uid") or "")
         try:
+            if self._generic is not None and await self._generic.cluster_scoped(gvk):
+                return  # never written
             found = await ctx.api.get(gvk, key)
             if not owned_by(found, owner):
                 return

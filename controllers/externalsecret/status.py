@@ -12,6 +12,7 @@ from controllers.failures import Failure, set_failure
 from eso_core.meta import JsonObject, find_condition, format_time, set_condition
 
 __all__ = [
+    "ABSENT",
     "READY",
     "Message",
     "Outcome",
@@ -39,6 +40,10 @@ class Reason(StrEnum):
     RESOURCE_ERROR = "ResourceSyncedError"
     RESOURCE_DELETED = "ResourceDeleted"
     RESOURCE_MISSING = "ResourceMissing"
+
+
+ABSENT: Final = frozenset({Reason.MISSING, Reason.DELETED, Reason.RESOURCE_MISSING, Reason.RESOURCE_DELETED})
+"""Reasons of a sync that went well and left no target."""
 
 
 class Message(StrEnum):
@@ -167,6 +172,6 @@ def absence_expected(status: JsonObject | None) -> bool:
     ready = find_condition((status or {}).get("conditions"), READY)
     if ready is None or ready.get("status") != "True":
         return False
-    if ready.get("reason") in (Reason.MISSING, Reason.DELETED, Reason.RESOURCE_MISSING, Reason.RESOURCE_DELETED):
+    if ready.get("reason") in ABSENT:
         return True
     return ready.get("message") == Message.RETAINED

@@ -14,6 +14,7 @@ from typing import Any, Final
 from msgspec import Struct, field, structs
 
 from controllers.externalsecret.decide import (
+    absent_wake,
     conflict_retry_after,
     due_at,
     expiry_due,
@@ -21,6 +22,7 @@ from controllers.externalsecret.decide import (
     never_applied,
     next_wake,
     retry_after,
+    seeks_absent,
     should_refresh,
     spread,
 )
@@ -48,7 +50,7 @@ from controllers.externalsecret.render import (
 )
 from controllers.externalsecret.report import Reporter
 from controllers.externalsecret.sources import SourceChanges
-from controllers.externalsecret.status import Message, Outcome, Reason, absence_expected, was_refused
+from controllers.externalsecret.status import ABSENT, Message, Outcome, Reason, absence_expected, was_refused
 from controllers.externalsecret.target import OwnWrites, Target, Targets, key_changes, owned_by
 from controllers.externalsecret.watches import REFRESH_PRIORITY
 from controllers.failures import Failure, at, class_of, next_retry
@@ -70,7 +72,7 @@ from eso_core.meta.errors import (
 from providers.errors import Throttled, find_cause
 from providers.pool import Asker, ClientPool
 
-__all__ = ["PENDING_GRACE", "Expiries", "PendingStores", "Sync", "Tools"]
+__all__ = ["PENDING_GRACE", "Expiries", "PendingStores", "Sync", "Tools", "said"]
 
 PENDING_GRACE: Final = 1.0
 """Seconds that a store which has never been checked is waited for before that counts as a failure."""
@@ -183,7 +185,7 @@ class Sync:
             if was_refused(self._report.obj.get("status")):
                 # The edit that could not be read is gone, and the Secret is as it was before it.
                 await self._report.status(Outcome(Reason.SYNCED, Message.SYNCED))
-            return self._later()
+            return self._later(target.exists)
         return await self._guarded(self._sync(target))
 
     async def _guarded(self, work: Coroutine[Any, Any, Result | None]) -> Result | None:
@@ -224,7 +226,7 @@ class Sync:
         if plan.target.creation in ("Orphan", "None"):
             return False
         if not exists:
-            return not absence_expected(self._report.obj.get("status"))
+            return not absence_expected(self._report.obj.get("status")) or seeks_absent(plan.refresh, self._start)
         return not intact()
 
     def _note_unapplied_spec(self) -> None:
@@ -238,8 +240,11 @@ class Sync:
         if refresh.synced and refresh.synced != refresh.current and not refresh.changed:
             await self._report.noted(refresh.current, refresh.own)
 
-    def _later(self) -> Result:
-        return _wake_in(next_wake(self._plan.refresh, self._start))
+    def _later(self, exists: bool) -> Result:
+        wait = next_wake(self._plan.refresh, self._start)
+        if wait is None and not exists and self._plan.target.creation not in ("Orphan", "None"):
+            wait = absent_wake(self._plan.refresh, self._start)
+        return _wake_in(wait)
 
     async def _sync(self, target: Target) -> Result | None:
         plan, report = self._plan, self._report
@@ -345,13 +350,14 @@ class Sync:
         except Forbidden as error:
             if error.namespace_terminating:
                 return None
-            text = f"unable to update secret {name}: {error}"
-            return await self._fail(Message.UPDATE, error, text=text, retry=True, binding=bound)
+            return await self._fail(
+                Message.UPDATE, error, text=_unwritten(name, error, existing), retry=True, binding=bound
+            )
         except (ApiError, EsoCoreError) as error:
             # What the server finds wrong with the Secret stays wrong until something changes; all else may pass.
             retry = not isinstance(error, Invalid | BadRequest | RequestEntityTooLarge)
             # The server quotes labels and annotations that it refuses, and a template may have put values there.
-            text = redacted(f"unable to update secret {name}: {error}", fetched.data)
+            text = redacted(_unwritten(name, error, existing), fetched.data)
             return await self._fail(Message.UPDATE, error, text=text, retry=retry, binding=bound)
         if written:
             report.keys_changed(name, key_changes(existing, rendered.secret))
@@ -457,7 +463,10 @@ class Sync:
         done = structs.replace(
             refresh, synced=refresh.current, synced_own=refresh.own, refresh_time=self._start, expires=expires
         )
-        wait = next_wake(done, self._ctx.clock.now())
+        now = self._ctx.clock.now()
+        wait = next_wake(done, now)
+        if wait is None and (reason in ABSENT or message == Message.RETAINED):
+            wait = absent_wake(done, now)
         return _wake_in(wait)
 
     async def _refuse(self, error: TargetRefused, text: str) -> Result | None:
@@ -472,8 +481,9 @@ class Sync:
                 message = Message.UPDATE
         wait = conflict_retry_after(self._plan.refresh)
         self._report.failed(Failure(class_of(error), text, next_attempt=at(self._ctx.clock.now(), wait)))
-        written = None if isinstance(error, NotAdopted) else self._plan.target.name
-        await self._report.status(Outcome(self.error_reason, message, binding=written))
+        # A Secret that is there is the one meant; of other objects the status never has the name.
+        bound = None if isinstance(error, NotAdopted) or self._plan.manifest is not None else self._plan.target.name
+        await self._report.status(Outcome(self.error_reason, message, binding=bound))
         return _wake_in(wait)
 
     async def _fail(
@@ -495,12 +505,27 @@ class Sync:
         shown = str(message)
         if isinstance(error, TemplateFailed):
             # Whoever writes a template looks at the condition: key, place and what there is belong there.
-            shown = f"{message}: {detail}"[:_MESSAGE_LIMIT]
+            shown = f"{message}: {detail.removeprefix(f'{message}: ')}"[:_MESSAGE_LIMIT]
         await self._report.status(Outcome(self.error_reason, shown, binding=binding))
         if retry:
             self._reported = error
             raise error
         return _wake_in(wait)
+
+
+def said(error: EsoCoreError) -> str:
+    """The server's own words, without the request; where there are none, the error's."""
+    return _words(error) or str(error)
+
+
+def _unwritten(secret: str, error: EsoCoreError, existing: JsonObject | None) -> str:
+    """What an event says of a write that failed: the server's words, and of which Secret unless they say it."""
+    words = _words(error)
+    return words if words and existing is None else f"unable to update secret {secret}: {words or error}"
+
+
+def _words(error: EsoCoreError) -> str:
+    return error.message if isinstance(error, ApiError) and error.status else ""
 
 
 def _wake_in(seconds: float | None) -> Result:

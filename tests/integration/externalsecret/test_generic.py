@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+import pytest
+
 from controllers.operator import OperatorOptions
 from eso_core.meta import GVK
 from eso_core.meta.wellknown import CONFIG_MAP, SECRET
@@ -162,6 +164,98 @@ async def test_a_kind_that_is_not_served_is_said() -> None:
         await cluster.fake({"k": "1"})
         await cluster.es("app", target={"manifest": {"apiVersion": "no.such/v1", "kind": "Thing"}}, data=DATA)
         await cluster.failed("app", "could not get target resource")
+
+
+async def test_a_cluster_scoped_kind_is_no_target() -> None:
+    """The condition says so, no such object is made, and the object can be deleted."""
+    async with running(options=OPTIONS) as cluster:
+        await cluster.fake({"k": "1"})
+        manifest = {"apiVersion": "v1", "kind": "Namespace"}
+        await cluster.es("app", target={"name": "n", "manifest": manifest, "deletionPolicy": "Delete"}, data=DATA)
+        await cluster.failed("app", "could not get target resource")
+        await reason(cluster, "app", "ResourceSyncedError")
+        await cluster.has_event(
+            "app", "Warning", "UpdateFailed", "spec.target.manifest.kind: Namespace is a cluster-scoped"
+        )
+        assert cluster.requests("create", resource="namespaces") == 0 and cluster.probe.reads == []
+        await cluster.delete(ES, "app")
+
+        async def gone() -> None:
+            assert await cluster.get(ES, "app") is None
+
+        await cluster.eventually(gone)
+
+
+async def test_a_refused_object_gets_no_binding_and_says_once_what_failed() -> None:
+    """`status.binding` is the name of a Secret; the condition has the cause once."""
+    async with running(options=OPTIONS) as cluster:
+        await cluster.fake({"k": "1"})
+        await cluster.es("one", target={"name": "conf", "manifest": MAP}, data=DATA)
+        await becomes(cluster, "conf", {"a": "1"})
+        await cluster.es("two", target={"name": "conf", "manifest": MAP}, data=DATA)
+        await cluster.failed("two", "target is owned by another ExternalSecret")
+        two = await cluster.get(ES, "two")
+        assert two is not None and two["status"]["binding"] == {"name": ""}
+        template = {"data": {"x": "{{ .nope }}"}}
+        await cluster.es("three", target={"name": "other", "manifest": MAP, "template": template}, data=DATA)
+        await reason(cluster, "three", "ResourceSyncedError")
+        message = (await cluster.ready("three"))["message"]
+        assert message.startswith("could not apply template to manifest: could not execute template: ")
+
+
+@pytest.mark.parametrize(
+    ("target", "literal"),
+    [
+        ("metadata.namespace", "other"),
+        ("metadata.name", "other"),
+        ("metadata.resourceVersion", "'1'"),
+        ("kind", "Secret"),
+        ("apiVersion", "rbac.authorization.k8s.io/v1"),
+        ("metadata", "{labels: {a: b}}"),
+        ("metadata", "text"),
+        ("metadata.labels", "text"),
+        ("metadata.annotations", "[a]"),
+        ("metadata.ownerReferences", "{a: b}"),
+        ("metadata.ownerReferences[1]", "text"),
+        ("metadata.finalizers", "text"),
+    ],
+)
+async def test_a_template_does_not_say_which_object_the_target_is(target: str, literal: str) -> None:
+    """Spec 1.12: it is always the one of spec.target in the ExternalSecret's namespace; what is no metadata is an error."""
+    async with running(options=OPTIONS) as cluster:
+        await cluster.namespace("other")
+        await cluster.fake({"k": "1"})
+        template = {"templateFrom": [{"target": target, "literal": literal}, {"target": "labels", "literal": "x: y"}]}
+        await cluster.es("app", target={"manifest": MAP, "template": template}, data=DATA)
+        await reason(cluster, "app", "ResourceSyncedError")
+        text = await cluster.has_event("app", "Warning", "UpdateFailed", "could not apply template to manifest: ")
+        assert "metadata" in text
+        assert await cluster.get(CONFIG_MAP, "app") is None and cluster.requests("create", resource="configmaps") == 0
+
+
+async def test_a_template_may_write_all_of_the_metadata() -> None:
+    """As long as it is the same object's; our own marks are there in any case."""
+    async with running(options=OPTIONS) as cluster:
+        await cluster.fake({"k": "1"})
+        template = {"templateFrom": [{"target": "metadata", "literal": "{name: app, namespace: t, labels: {a: b}}"}]}
+        await cluster.es("app", target={"manifest": MAP, "template": template}, data=DATA)
+        await reason(cluster, "app", "ResourceSynced")
+        made = await cluster.get(CONFIG_MAP, "app")
+        assert made is not None
+        assert made["metadata"]["labels"]["a"] == "b"
+        assert made["metadata"]["labels"]["reconcile.external-secrets.io/managed"] == "true"
+        assert "reconcile.external-secrets.io/data-hash" in made["metadata"]["annotations"]
+        assert made["metadata"]["ownerReferences"][0]["name"] == "app"
+
+
+async def test_what_the_server_refuses_is_told_in_its_words() -> None:
+    """Without method, path and code of the request."""
+    async with running(options=OPTIONS) as cluster:
+        await cluster.fake({"k": "1"})
+        template = {"data": {"a b": "1"}}
+        await cluster.es("app", target={"manifest": MAP, "template": template}, data=DATA)
+        text = await cluster.has_event("app", "Warning", "UpdateFailed", 'ConfigMap "app" is invalid: data[a b]')
+        assert text.startswith('unable to update ConfigMap app: ConfigMap "app" is invalid: ')
 
 
 async def test_a_kind_that_cannot_be_keeps_nobody() -> None:

@@ -245,13 +245,25 @@ async def test_errors_hold_no_values(template: str, part: str) -> None:
 
 
 async def test_a_label_that_the_server_refuses_is_not_quoted() -> None:
-    """The server's answer repeats the label, which a template made of a value."""
+    """The server's answer repeats the label, which a template made of a value; of a new Secret the event is the answer."""
     async with running() as cluster:
         await cluster.fake({"k": "s3cr#t: x"})
         target = {"template": {"metadata": {"labels": {"l": "{{ .a }}"}}, "data": {"x": "1"}}}
         await cluster.es("app", target=target, data=DATA)
-        text = await cluster.has_event("app", "Warning", "UpdateFailed", "unable to update secret app: ")
+        text = await cluster.has_event("app", "Warning", "UpdateFailed", 'Secret "app" is invalid: metadata.labels')
+        assert text.startswith('Secret "app" is invalid: ')
         assert "s3cr" not in text + await whole_error(cluster, "app")
+
+
+async def test_an_update_that_the_server_refuses_is_told_in_its_words() -> None:
+    """Behind the name of the Secret, without method, path and code of the request."""
+    async with running() as cluster:
+        await cluster.fake({"k": "1"})
+        await cluster.es("app", target={"template": {"type": "Opaque"}}, data=DATA)
+        await cluster.synced("app")
+        await cluster.patch(ES, "app", {"spec": {"target": {"template": {"type": "example.com/other"}}}})
+        text = await cluster.has_event("app", "Warning", "UpdateFailed", "field is immutable")
+        assert text.startswith('unable to update secret app: Secret "app" is invalid: type: ')
 
 
 async def test_a_source_that_is_the_target_itself_does_not_feed_on_its_writes() -> None:

@@ -36,6 +36,25 @@ async def test_b001_a_merge_target_is_written_once() -> None:
         assert len(cluster.probe.reads) == 1
 
 
+@pytest.mark.parametrize("policy", [{"refreshPolicy": "CreatedOnce"}, {"refreshInterval": "0"}])
+@pytest.mark.parametrize("deletion", ["Delete", "Retain"])
+async def test_a_target_that_never_was_comes_with_the_next_edit(policy: dict[str, str], deletion: str) -> None:
+    """A missing target takes a sync whatever the policy: what is never refreshed would never get its Secret otherwise."""
+    async with running() as cluster:
+        await cluster.fake({"other": "1"})
+        find = [{"find": {"name": {"regexp": "^a$"}}}]
+        await cluster.es("app", target={"deletionPolicy": deletion}, dataFrom=find, **policy)
+        await cluster.synced("app", reason="SecretDeleted" if deletion == "Delete" else "SecretSynced")
+        await cluster.set_fake({"a": "1"})
+        await cluster.quiet()
+        reads = len(cluster.probe.reads)
+        assert await cluster.get(SECRET, "app") is None
+        await cluster.poke("app")
+        await cluster.has_data("app", {"a": "1"})
+        await cluster.quiet()
+        assert len(cluster.probe.reads) == reads + 1
+
+
 async def test_b003_a_key_removed_from_a_merge_goes() -> None:
     """B003: own keys go with their entry, foreign ones stay, and nothing goes with the ExternalSecret."""
     async with running() as cluster:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import pytest
+
+from controllers.externalsecret import reconciler
 from controllers.operator import OperatorOptions
 from eso_core.client import MergePatch
 from eso_core.meta import ObjectKey
@@ -296,3 +299,26 @@ async def test_a_store_that_changed_while_no_operator_ran_is_checked_at_its_star
         store = await cluster.get(CSS, "fake")
         assert store is not None
         assert store["status"]["observedGeneration"] == store["metadata"]["generation"] == 2
+
+
+async def test_a_terminating_object_of_another_class_goes_when_nobody_lets_it_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """That class's operator has the first turn; without one, the object and its namespace would stay for ever."""
+    monkeypatch.setattr(reconciler, "FOREIGN_GRACE", 3600.0)
+    async with running() as cluster:
+        await cluster.fake({"k": "1"})
+        await cluster.es("app", target={"name": "target", "deletionPolicy": "Delete"}, data=DATA)
+        await cluster.synced("app")
+        await cluster.patch(CSS, "fake", {"spec": {"controller": "other"}})
+        await cluster.quiet()
+        await cluster.delete(ES, "app")
+        await cluster.quiet()
+        assert await cluster.get(ES, "app") is not None
+        monkeypatch.setattr(reconciler, "FOREIGN_GRACE", 0.0)
+        await cluster.patch(ES, "app", {"metadata": {"labels": {"look": "again"}}})
+
+        async def gone() -> None:
+            assert await cluster.get(ES, "app") is None and await cluster.get(SECRET, "target") is None
+
+        await cluster.eventually(gone)

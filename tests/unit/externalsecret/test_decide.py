@@ -11,12 +11,14 @@ from msgspec.structs import replace
 
 from controllers.externalsecret.decide import (
     RefreshFacts,
+    absent_wake,
     conflict_retry_after,
     due_at,
     expiry_due,
     jitter,
     next_wake,
     retry_after,
+    seeks_absent,
     should_refresh,
 )
 from controllers.externalsecret.windows import SyncWindows
@@ -54,6 +56,27 @@ def facts(**changes: object) -> RefreshFacts:
 def test_the_decision_table(changes: dict[str, object], due: bool) -> None:
     """Each refresh policy falls due by its own rule."""
     assert should_refresh(facts(**changes), NOW) is due
+
+
+@pytest.mark.parametrize(
+    ("changes", "sought", "wake"),
+    [
+        ({"policy": "CreatedOnce"}, False, 3.0),
+        ({"policy": "CreatedOnce", "refresh_time": NOW - timedelta(seconds=6)}, True, 0.0),
+        ({"policy": "CreatedOnce", "current": "2-a"}, True, 3.0),
+        ({"policy": "CreatedOnce", "interval": 0.0}, False, None),
+        ({"policy": "OnChange", "refresh_time": NOW - timedelta(seconds=6)}, True, 0.0),
+        ({"interval": 0.0}, False, None),
+        ({"interval": 0.0, "current": "2-a"}, True, None),
+        ({"refresh_time": NOW - timedelta(seconds=6)}, False, None),
+    ],
+)
+def test_a_target_that_is_rightly_absent_is_sought_now_and_then(
+    changes: dict[str, object], sought: bool, wake: float | None
+) -> None:
+    """Spec 1.4: an invalid target takes a sync whatever the policy; there is one per change and interval."""
+    assert seeks_absent(facts(**changes), NOW) is sought
+    assert absent_wake(facts(**changes), NOW) == wake
 
 
 def test_a_closed_window_holds_back_the_clock_but_not_an_edit() -> None:

@@ -36,10 +36,14 @@ def test_extract_gives_a_flat_map() -> None:
         ("-0", b"0"),
         ("1E-3", b"0.001"),
         ("1e999999", b"1e999999"),
+        ("1e400", b"1e400"),
+        ("1e22", b"10000000000000000000000"),
+        ("123456789.123456789", b"123456789.12345679"),
+        ("0.10000000000000000555", b"0.1"),
     ],
 )
 def test_b042_numbers_keep_their_digits(number: str, expected: bytes) -> None:
-    """B042: integers are not sent through a float, and there is no exponent in the text."""
+    """B042: integers are not sent through a float; what has a fraction is a double, and there is no exponent in the text."""
     assert merge_values(MergeRule(), {"s": f'{{"id": {number}}}'.encode()}) == {"id": expected}
 
 
@@ -69,6 +73,35 @@ def test_numbers_inside_of_documents_are_those_of_the_original(number: str, writ
     values = {"s": f'{{"o": {{"n": {number}}}}}'.encode()}
     assert merge_values(MergeRule(), values) == {"o": f'{{"n":{written}}}'.encode()}
     assert merge_values(MergeRule(strategy="JSON", into="s"), values) == {"s": f'{{"o":{{"n":{written}}}}}'.encode()}
+
+
+@pytest.mark.parametrize(
+    ("document", "flat"),
+    [
+        ('{"a": "x\\ud800y"}', {"a": "x\ufffdy"}),
+        ('{"a\\udfff": "1"}', {"a\ufffd": "1"}),
+        ('{"o": {"\\ud800": ["\\udc00"]}}', {"o": '{"\ufffd":["\ufffd"]}'}),
+        ('{"a": "\\ud83d\\ude00"}', {"a": "\U0001f600"}),
+    ],
+)
+def test_half_a_surrogate_pair_is_a_replacement_character(document: str, flat: dict[str, str]) -> None:
+    """As in Go; no text of UTF-8 can hold it, and it is no failure of the provider."""
+    values = {"s": document.encode()}
+    assert merge_values(MergeRule(), values) == {key: text.encode() for key, text in flat.items()}
+    merged = merge_values(MergeRule(strategy="JSON", into="s"), values)["s"].decode()
+    assert json.loads(merged).keys() == flat.keys()
+    twice = {"a": values["s"], "b": values["s"]}
+    with pytest.raises(KeysRefused, match="merge failed with conflicts: "):
+        merge_values(MergeRule(), twice)
+
+
+@pytest.mark.parametrize("depth", [600, 5000])
+@pytest.mark.parametrize("rule", [MergeRule(), MergeRule(strategy="JSON", into="all")])
+def test_a_document_nested_too_deeply_is_refused(depth: int, rule: MergeRule) -> None:
+    """It is the value's fault, not the provider's."""
+    document = '{"a":' * depth + "1" + "}" * depth
+    with pytest.raises(KeysRefused, match="nested too deeply"):
+        merge_values(rule, {"s": document.encode()})
 
 
 def test_conflicts_are_errors_unless_ignored() -> None:
