@@ -20,7 +20,7 @@ CASES: dict[str, tuple[JsonObject, str]] = {
     "interval": ({"refreshInterval": "1d", "data": [entry("k", "a")]}, "spec.refreshInterval: "),
     "store without name": (
         {"secretStoreRefs": [{"name": "s"}, {"kind": "SecretStore"}], "data": [entry("k", "a")]},
-        "spec.secretStoreRefs[1]: refStore Name must be provided",
+        "refStore Name must be provided",
     ),
     "store selector": (
         {"secretStoreRefs": [{"labelSelector": {"matchExpressions": [{"key": "a", "operator": "Is"}]}}]},
@@ -50,11 +50,11 @@ CASES: dict[str, tuple[JsonObject, str]] = {
     ),
     "rewrite": (
         {"dataTo": [{**TO, "rewrite": [REGEXP]}]},
-        'failed to expand dataTo: dataTo[0]: rewrite failed: rewrite[0].regexp: failed to compile regexp pattern "("',
+        'failed to expand dataTo: dataTo[0]: rewrite failed: rewrite[0] on key "k": invalid regexp: error parsing regexp: ',
     ),
     "transform": (
         {"dataTo": [{**TO, "rewrite": [{"transform": {"template": "{{ .value | nosuch }}"}}]}]},
-        "failed to expand dataTo: dataTo[0]: rewrite failed: rewrite[0].transform: failed to parse template on key k: ",
+        'failed to expand dataTo: dataTo[0]: rewrite failed: rewrite[0] on key "k": invalid template: template: t:1: function ',
     ),
     "template": (
         {"template": {"data": {"x": "{{ .nobody }}"}}, "data": [entry("x", "a")]},
@@ -68,6 +68,11 @@ CASES: dict[str, tuple[JsonObject, str]] = {
         'could not apply template: error fetching templateFrom data: secrets "none" not found',
     ),
     "source": ({"selector": {"secret": {"name": "none"}}, "data": [entry("k", "a")]}, "could not get source secret"),
+    "no source": ({"selector": {"secret": {}}, "data": [entry("k", "a")]}, "could not get source secret"),
+    "source selector": (
+        {"selector": {"secret": {"selector": {"matchExpressions": [{"key": "a", "operator": "In"}]}}}},
+        "could not get source secret",
+    ),
 }
 
 
