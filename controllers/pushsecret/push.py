@@ -124,9 +124,8 @@ class Pusher:
             before: The records of the store.
         """
         done = Pushed()
-        if not jobs:
-            return done
         try:
+            # Also for no entries at all: a store that may not be used is told, whatever the keys are.
             store = self._stores.open(found.ref, session.namespace)
             client = await _opened(session, store, found.ref.name)
             for job in jobs:

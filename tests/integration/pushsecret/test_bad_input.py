@@ -10,7 +10,7 @@ import pytest
 from controllers.api import all_crds
 from eso_core.meta.wellknown import SECRET
 from providers.errors import Throttled, Unavailable
-from tests.integration.operator.harness import JsonObject, operating
+from tests.integration.operator.harness import CSS, JsonObject, operating
 from tests.integration.pushsecret.harness import PS, MemoryProvider, entry, pushing
 
 REGEXP = {"regexp": {"source": "(", "target": ""}}
@@ -96,6 +96,24 @@ async def test_each_mistake_is_named_and_keeps_nobody_else_from_working() -> Non
             assert "very-secret-value" not in str(status)
             assert status["lastError"] == message
         assert push.backend.held() == {"good": {"": "very-secret-value"}}
+
+
+async def test_a_store_that_may_not_be_used_is_told_also_where_nothing_goes_there() -> None:
+    """No key matches now; the store must not be found out when one does."""
+    async with pushing() as push:
+        await push.store("c", kind=CSS, conditions=[{"namespaces": ["elsewhere"]}])
+        await push.cluster.secret("src", {"k": "v"})
+        ref = {"name": "c", "kind": "ClusterSecretStore"}
+        nothing = {"storeRef": ref, "match": {"regexp": "^x"}}
+        await push.push("to", secretStoreRefs=[ref], dataTo=[nothing])
+        await push.push("empty", secretStoreRefs=[ref])
+        for name in ("to", "empty"):
+            await push.failed(
+                'set secret failed: could not get secrets client for store c: using cluster store "c"', name
+            )
+        await push.cluster.patch(CSS, "c", {"spec": {"conditions": None}})
+        for name in ("to", "empty"):
+            await push.synced(name)
 
 
 async def test_a_mended_field_is_noticed_at_once() -> None:
