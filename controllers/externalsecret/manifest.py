@@ -215,7 +215,9 @@ def _document(text: bytes, data: Mapping[str, bytes]) -> Any:
     try:
         return document(text)
     except YamlError as error:
-        raise StageFailed(redacted(f"failed to unmarshal template result as YAML: {error}", data)) from None
+        raise StageFailed(
+            redacted(f"failed to unmarshal template result as YAML: {error}", data, parsed=True)
+        ) from None
 
 
 def content_hash(obj: JsonObject) -> str:

@@ -12,11 +12,12 @@ PushError                 the pass cannot go on; the text is user visible and ne
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from controllers.failures import FailureClass
 
 __all__ = [
+    "NO_SOURCE",
     "EntriesRefused",
     "InvalidField",
     "KeyMissing",
@@ -27,6 +28,10 @@ __all__ = [
     "StoreFailed",
     "TemplateRefused",
 ]
+
+
+NO_SOURCE: Final = "could not get source secret"
+"""What the condition says wherever there is nothing to push, whatever the reason."""
 
 
 class PushError(Exception):

@@ -78,9 +78,7 @@ def convert(strategy: str, values: Mapping[str, V]) -> dict[str, V]:
     for key, value in values.items():
         name = converted_name(strategy, key)
         if name in made:
-            raise EntriesRefused(
-                f"could not apply conversion strategy to keys: secret name collision during conversion: {name}"
-            )
+            raise EntriesRefused(f"secret name collision during conversion: {name}")
         made[name] = value
     return made
 
@@ -157,7 +155,10 @@ def _expand(entry: DataTo, keys: list[str], naming: Naming) -> Iterator[DataEntr
 
 def _matching(entry: DataTo, keys: list[str]) -> dict[str, str]:
     """The keys that match, by their converted names."""
-    names = convert(entry.conversion, {key: key for key in keys})
+    try:
+        names = convert(entry.conversion, {key: key for key in keys})
+    except EntriesRefused as error:
+        raise EntriesRefused(f"conversion failed: {error}") from None
     if entry.pattern is None:
         return names
     try:
@@ -169,19 +170,18 @@ def _matching(entry: DataTo, keys: list[str]) -> dict[str, str]:
 
 def _rewritten(entry: DataTo, name: str, naming: Naming) -> str:
     for index, rule in enumerate(entry.rewrite):
+        place = f'rewrite failed: rewrite[{index}] on key "{name}"'
         match rule:
             case RegexpRule():
                 try:
                     name = replace_all(compile_pattern(rule.source), rule.target, name)
                 except PatternError as error:
-                    raise EntriesRefused(
-                        f'rewrite failed: rewrite[{index}].regexp: failed to compile regexp pattern "{rule.source}": {error}'
-                    ) from None
+                    raise EntriesRefused(f"{place}: invalid regexp: {error}") from None
             case TransformRule():
                 try:
                     name = naming.transform(rule.template, name)
                 except EntriesRefused as error:
-                    raise EntriesRefused(f"rewrite failed: rewrite[{index}].transform: {error}") from None
+                    raise EntriesRefused(f"{place}: {error}") from None
     return name
 
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 from controllers.externalsecret.decide import DEFAULT_INTERVAL, due_at
 from controllers.externalsecret.keys import RegexpRule, TransformRule
 from controllers.externalsecret.names import own_version, sync_version
-from controllers.pushsecret.errors import InvalidField
+from controllers.pushsecret.errors import NO_SOURCE, InvalidField
 from controllers.secretstore.objects import STORE_KIND
 from eso_core.meta import GVK, JsonObject, LabelSelector, ObjectKey, parse_duration, parse_time
 from eso_core.meta.errors import SelectorError
@@ -277,7 +277,8 @@ def _choice(entry: JsonObject, path: str) -> StoreChoice:
         return StoreChoice(kind, entry.get("name") or "", _selector(selector, f"{path}.labelSelector"))
     name = entry.get("name") or ""
     if not name:
-        raise InvalidField(f"{path}: refStore Name must be provided, or a labelSelector")
+        text = "refStore Name must be provided"
+        raise InvalidField(text, detail=f"{path}: {text}, or a labelSelector")
     return StoreChoice(kind, name)
 
 
@@ -287,9 +288,14 @@ def _source(selector: JsonObject) -> Source:
         return NamedSource(secret["name"])
     if (generator := selector.get("generatorRef")) is not None:
         return GeneratorSource(generator)
-    if (labels := secret.get("selector")) is not None:
-        return SelectedSource(_selector(labels, "spec.selector.secret.selector"))
-    raise InvalidField("spec.selector: no secret selector provided: set secret.name, secret.selector or generatorRef")
+    try:
+        if (labels := secret.get("selector")) is not None:
+            return SelectedSource(_selector(labels, "spec.selector.secret.selector"))
+        raise InvalidField(
+            "spec.selector: no secret selector provided: set secret.name, secret.selector or generatorRef"
+        )
+    except InvalidField as error:
+        raise InvalidField(NO_SOURCE, detail=f"{NO_SOURCE}: {error}") from None
 
 
 def _data_entry(entry: JsonObject) -> DataEntry:

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 from msgspec import Struct, field
 
 from controllers.pushsecret.claims import Claims
-from controllers.pushsecret.errors import KeyMissing, PushError, PushFailed, StoreFailed
+from controllers.pushsecret.errors import EntriesRefused, KeyMissing, PushError, PushFailed, StoreFailed
 from controllers.pushsecret.expand import convert
 from controllers.pushsecret.plan import DataEntry
-from controllers.pushsecret.records import Records, Stale, record_of, store_of
+from controllers.pushsecret.records import Records, Stale, record_of, store_name, store_of
 from controllers.pushsecret.sources import SourceSecret
 from controllers.pushsecret.stores import FoundStore, PushStores
 from controllers.secretstore.access import StoreRef
@@ -20,7 +20,7 @@ from controllers.secretstore.defects import describe_defect
 from eso_core.meta import JsonObject, ObjectKey
 from eso_core.meta.errors import EsoCoreError
 from providers.errors import ProviderError, is_retryable
-from providers.interface import PushData, RemoteRef, SecretsClient, StoreKey
+from providers.interface import PushData, RemoteRef, SecretsClient, Store, StoreKey
 from providers.pool import ClientPool, Session
 
 __all__ = ["Cleared", "Job", "KeyLocks", "Pushed", "Pusher"]
@@ -124,11 +124,10 @@ class Pusher:
             before: The records of the store.
         """
         done = Pushed()
-        if not jobs:
-            return done
         try:
+            # Also for no entries at all: a store that may not be used is told, whatever the keys are.
             store = self._stores.open(found.ref, session.namespace)
-            client = await _opened(session, self._stores, found.ref)
+            client = await _opened(session, store, found.ref.name)
             for job in jobs:
                 async with self._locks.held(store.identity, job.entry.remote_key):
                     await self._push(client, found.ref.name, job, done, if_not_exists=if_not_exists, before=before)
@@ -204,8 +203,9 @@ class Pusher:
         return done
 
     async def _delete(self, session: Session, ref: StoreRef, remote: RemoteRef) -> None:
-        store = self._stores.open(ref, session.namespace)
-        client = await _opened(session, self._stores, ref)
+        called = store_name(ref.kind, ref.name)  # as the record has it
+        store = self._stores.open(ref, session.namespace, called=called)
+        client = await _opened(session, store, called)
         async with self._locks.held(store.identity, remote.key):
             try:
                 await client.delete_secret(remote)
@@ -232,21 +232,23 @@ def _not_deleted(remote: RemoteRef, store: str, why: str, *, retryable: bool) ->
     )
 
 
-async def _opened(session: Session, stores: PushStores, ref: StoreRef) -> SecretsClient:
-    store = stores.open(ref, session.namespace)
+async def _opened(session: Session, store: Store, called: str) -> SecretsClient:
     try:
         return await session.client(store)
     except (ProviderError, EsoCoreError) as error:
-        text = f"could not get secrets client for store {ref.name}: {error}"
+        text = f"could not get secrets client for store {called}: {error}"
         raise StoreFailed(text, retryable=is_retryable(error)) from error
     except Exception as error:
-        text = f"could not get secrets client for store {ref.name}: {describe_defect(error)}"
+        text = f"could not get secrets client for store {called}: {describe_defect(error)}"
         raise StoreFailed(text, retryable=True) from None
 
 
 def _values(entry: DataEntry, source: SourceSecret) -> dict[str, bytes]:
     """What the backend gets to see of the Secret."""
-    values = convert(entry.conversion, source.data)
+    try:
+        values = convert(entry.conversion, source.data)
+    except EntriesRefused as error:
+        raise EntriesRefused(f"could not apply conversion strategy to keys: {error}") from None
     if entry.keys is not None:
         values = {key: value for key, value in values.items() if key in entry.keys}
     if entry.secret_key and entry.secret_key not in values:

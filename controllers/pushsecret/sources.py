@@ -16,7 +16,7 @@ from typing import Final
 from controllers.externalsecret.names import CREATED_BY_LABEL, DATA_HASH_ANNOTATION, MANAGED_LABEL
 from controllers.externalsecret.render import decode_data
 from controllers.externalsecret.target import MANAGED_VIEW, SECRETS
-from controllers.pushsecret.errors import SourceFailed, SourceMissing
+from controllers.pushsecret.errors import NO_SOURCE, SourceFailed, SourceMissing
 from controllers.pushsecret.plan import PUSH_SECRET
 from eso_core.aio import Clock, SingleFlight
 from eso_core.cache import Cache
@@ -149,11 +149,10 @@ class SourceReader:
                 found = await self._get(key)  # shared with a read that began before the change
         except NotFound as error:
             self._drop(key)
-            detail = f'could not get source secret: secrets "{name}" not found'
-            raise SourceMissing("could not get source secret", detail=detail) from error
+            raise SourceMissing(NO_SOURCE, detail=f'{NO_SOURCE}: secrets "{name}" not found') from error
         except EsoCoreError as error:
-            detail = f"could not get source secret: reading Secret {key}: {error}"
-            raise SourceFailed("could not get source secret", detail=detail, retryable=True) from error
+            detail = f"{NO_SOURCE}: reading Secret {key}: {error}"
+            raise SourceFailed(NO_SOURCE, detail=detail, retryable=True) from error
         self._keep(key, found)
         return found
 

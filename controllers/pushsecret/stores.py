@@ -87,8 +87,13 @@ class PushStores:
             _check_matched(entry, usable)
         return stores
 
-    def open(self, store: StoreRef, namespace: str) -> Store:
+    def open(self, store: StoreRef, namespace: str, *, called: str = "") -> Store:
         """A store for pushing or deleting.
+
+        Args:
+            store: Which one.
+            namespace: Of the PushSecret.
+            called: How the text of an error calls it, if not by its name.
 
         Raises:
             StoreFailed: it may not be used.
@@ -96,7 +101,7 @@ class PushStores:
         try:
             return self._access.open(store, namespace)
         except StoreUnusable as error:
-            raise StoreFailed(f"could not get secrets client for store {store.name}: {error}") from error
+            raise StoreFailed(f"could not get secrets client for store {called or store.name}: {error}") from error
 
     def exists(self, store: StoreRef, namespace: str) -> bool:
         """Whether there is such a store; of what this operator cannot see it is not known that it is gone."""

@@ -17,6 +17,7 @@ from controllers.externalsecret.decide import expiry_due, spread
 from controllers.externalsecret.watches import REFRESH_PRIORITY
 from controllers.pushsecret.claims import Claims
 from controllers.pushsecret.errors import (
+    NO_SOURCE,
     EntriesRefused,
     InvalidField,
     PushError,
@@ -195,8 +196,8 @@ class PushSync:
         try:
             generated = await tools.generators.generate(self._report.obj, source.ref)
         except PushError as error:
-            text = "could not get source secret"
-            raise SourceFailed(text, detail=f"{text}: {error.detail}", retryable=error.retryable) from error
+            detail = f"{NO_SOURCE}: {error.detail}"
+            raise SourceFailed(NO_SOURCE, detail=detail, retryable=error.retryable) from error
         try:
             await self._push_all([SourceSecret(name=_GENERATED, data=generated.values)], stores)
         finally:

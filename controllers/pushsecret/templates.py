@@ -101,19 +101,25 @@ class PushTemplates:
         facts = {"secretName": source.encode(), "namespace": owner.namespace.encode()}
 
         def transform(template: str, key: str) -> str:
-            return self._name(template, {**facts, "value": key.encode()}, f"key {key}")
+            try:
+                return self._name(template, {**facts, "value": key.encode()})
+            except TemplateError as error:
+                step = "invalid template" if isinstance(error, ParseError) else "template exec"
+                raise EntriesRefused(f"{step}: {error}") from None
 
         def fill(text: str) -> str:
-            return self._name(text, facts, f'"{text}"') if templates and "{{" in text else text
+            if not templates or "{{" not in text:
+                return text
+            try:
+                return self._name(text, facts)
+            except TemplateError as error:
+                step = "parse" if isinstance(error, ParseError) else "execute"
+                raise EntriesRefused(f'failed to {step} template on "{text}": {error}') from None
 
         return Naming(transform, fill)
 
-    def _name(self, template: str, data: Mapping[str, bytes], what: str) -> str:
-        try:
-            made = templating.render(template, data, missing_keys="no value", budget=self._settings.budget)
-        except TemplateError as error:
-            step = "parse" if isinstance(error, ParseError) else "execute"
-            raise EntriesRefused(f"failed to {step} template on {what}: {error}") from None
+    def _name(self, template: str, data: Mapping[str, bytes]) -> str:
+        made = templating.render(template, data, name="t", missing_keys="no value", budget=self._settings.budget)
         return made.decode("utf-8", "replace")
 
     def forget(self, owner: ObjectKey) -> None:

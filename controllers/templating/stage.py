@@ -227,7 +227,9 @@ class Stage:
             try:
                 found = {key.decode("utf-8", "replace"): value for key, value in text_map(piece.text).items()}
             except YamlError as error:
-                text = redacted(f"could not unmarshal template to 'map[string][]byte': {error}", self._data)
+                text = redacted(
+                    f"could not unmarshal template to 'map[string][]byte': {error}", self._data, parsed=True
+                )
                 raise StageFailed(text, hint=piece.key) from None
         return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from eso_core.model import Model
 from providers.errors import InvalidData
@@ -14,6 +15,13 @@ __all__ = ["PushMetadata", "merged", "parse"]
 
 _API_VERSION = "kubernetes.external-secrets.io/v1alpha1"
 _KIND = "PushSecretMetadata"
+_KINDS: dict[str, tuple[type, ...]] = {
+    "bool": (bool,),
+    "string": (str,),
+    "number": (int, float),
+    "array": (list,),
+    "object": (dict,),
+}
 
 
 class PushMetadata(Model):
@@ -53,14 +61,26 @@ def parse(document: JsonObject | None) -> PushMetadata | None:
     try:
         envelope = _Envelope.model_validate(document)
     except ValidationError as exc:
-        first = exc.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise _unusable(f"failed to parse {_API_VERSION} {_KIND}: {field}: {first['msg'].lower()}") from None
+        reason = _told(exc.errors()[0])
+        raise _unusable(
+            f"failed to parse {_API_VERSION} {_KIND}: error unmarshaling JSON: while decoding JSON: json: {reason}"
+        ) from None
     if envelope.api_version != _API_VERSION:
         raise _unusable(f'unexpected apiVersion "{envelope.api_version}", expected "{_API_VERSION}"')
     if envelope.kind != _KIND:
         raise _unusable(f'unexpected kind "{envelope.kind}", expected "{_KIND}"')
     return envelope.spec or PushMetadata()
+
+
+def _told(error: ErrorDetails) -> str:
+    """What is wrong, as Go's decoder says it, with the place instead of Go's types."""
+    *parents, last = [str(part) for part in error["loc"]] or [""]
+    if error["type"] == "extra_forbidden":
+        return f'unknown field "{last}"'
+    value = error["input"]
+    kind = next((name for name, types in _KINDS.items() if isinstance(value, types)), "null")
+    field = ".".join([*parents, last])
+    return f"cannot unmarshal {kind}" + (f" into {field}" if field else ": an object is needed")
 
 
 def _unusable(reason: str) -> InvalidData:

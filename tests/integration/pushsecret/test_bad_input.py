@@ -10,7 +10,7 @@ import pytest
 from controllers.api import all_crds
 from eso_core.meta.wellknown import SECRET
 from providers.errors import Throttled, Unavailable
-from tests.integration.operator.harness import JsonObject, operating
+from tests.integration.operator.harness import CSS, JsonObject, operating
 from tests.integration.pushsecret.harness import PS, MemoryProvider, entry, pushing
 
 REGEXP = {"regexp": {"source": "(", "target": ""}}
@@ -20,7 +20,7 @@ CASES: dict[str, tuple[JsonObject, str]] = {
     "interval": ({"refreshInterval": "1d", "data": [entry("k", "a")]}, "spec.refreshInterval: "),
     "store without name": (
         {"secretStoreRefs": [{"name": "s"}, {"kind": "SecretStore"}], "data": [entry("k", "a")]},
-        "spec.secretStoreRefs[1]: refStore Name must be provided",
+        "refStore Name must be provided",
     ),
     "store selector": (
         {"secretStoreRefs": [{"labelSelector": {"matchExpressions": [{"key": "a", "operator": "Is"}]}}]},
@@ -50,11 +50,11 @@ CASES: dict[str, tuple[JsonObject, str]] = {
     ),
     "rewrite": (
         {"dataTo": [{**TO, "rewrite": [REGEXP]}]},
-        'failed to expand dataTo: dataTo[0]: rewrite failed: rewrite[0].regexp: failed to compile regexp pattern "("',
+        'failed to expand dataTo: dataTo[0]: rewrite failed: rewrite[0] on key "k": invalid regexp: error parsing regexp: ',
     ),
     "transform": (
         {"dataTo": [{**TO, "rewrite": [{"transform": {"template": "{{ .value | nosuch }}"}}]}]},
-        "failed to expand dataTo: dataTo[0]: rewrite failed: rewrite[0].transform: failed to parse template on key k: ",
+        'failed to expand dataTo: dataTo[0]: rewrite failed: rewrite[0] on key "k": invalid template: template: t:1: function ',
     ),
     "template": (
         {"template": {"data": {"x": "{{ .nobody }}"}}, "data": [entry("x", "a")]},
@@ -68,6 +68,11 @@ CASES: dict[str, tuple[JsonObject, str]] = {
         'could not apply template: error fetching templateFrom data: secrets "none" not found',
     ),
     "source": ({"selector": {"secret": {"name": "none"}}, "data": [entry("k", "a")]}, "could not get source secret"),
+    "no source": ({"selector": {"secret": {}}, "data": [entry("k", "a")]}, "could not get source secret"),
+    "source selector": (
+        {"selector": {"secret": {"selector": {"matchExpressions": [{"key": "a", "operator": "In"}]}}}},
+        "could not get source secret",
+    ),
 }
 
 
@@ -91,6 +96,24 @@ async def test_each_mistake_is_named_and_keeps_nobody_else_from_working() -> Non
             assert "very-secret-value" not in str(status)
             assert status["lastError"] == message
         assert push.backend.held() == {"good": {"": "very-secret-value"}}
+
+
+async def test_a_store_that_may_not_be_used_is_told_also_where_nothing_goes_there() -> None:
+    """No key matches now; the store must not be found out when one does."""
+    async with pushing() as push:
+        await push.store("c", kind=CSS, conditions=[{"namespaces": ["elsewhere"]}])
+        await push.cluster.secret("src", {"k": "v"})
+        ref = {"name": "c", "kind": "ClusterSecretStore"}
+        nothing = {"storeRef": ref, "match": {"regexp": "^x"}}
+        await push.push("to", secretStoreRefs=[ref], dataTo=[nothing])
+        await push.push("empty", secretStoreRefs=[ref])
+        for name in ("to", "empty"):
+            await push.failed(
+                'set secret failed: could not get secrets client for store c: using cluster store "c"', name
+            )
+        await push.cluster.patch(CSS, "c", {"spec": {"conditions": None}})
+        for name in ("to", "empty"):
+            await push.synced(name)
 
 
 async def test_a_mended_field_is_noticed_at_once() -> None:

@@ -233,6 +233,27 @@ async def test_policy_none_lets_a_terminating_object_go_without_a_push() -> None
         assert push.backend.held() == {"b": {"": "v"}}
 
 
+async def test_a_store_that_may_not_be_used_any_more_is_named_as_the_record_has_it() -> None:
+    """The original names stores with their kind where it deletes, and without where it pushes."""
+    async with pushing() as push:
+        await push.store("c", kind=CSS)
+        await push.cluster.secret("src", {"k": "v"})
+        refs = [{"name": "c", "kind": "ClusterSecretStore"}]
+        await push.push(deletionPolicy="Delete", secretStoreRefs=refs, data=[entry("k", "b")])
+        await push.synced()
+        denied = {"spec": {"conditions": [{"namespaces": ["elsewhere"]}]}}
+        await push.cluster.patch(CSS, "c", denied)
+        await push.failed('set secret failed: could not get secrets client for store c: using cluster store "c"')
+        await push.cluster.delete(PS, "p")
+        await push.failed(
+            "Failed to Delete Secrets from Provider: could not get secrets client for store ClusterSecretStore/c: "
+            'using cluster store "c" is not allowed from namespace "t": denied by spec.condition'
+        )
+        await push.cluster.patch(CSS, "c", {"spec": {"conditions": None}})
+        await push.gone()
+        assert push.backend.held("c") == {}
+
+
 async def test_a_store_that_is_gone_does_not_keep_the_object() -> None:
     """Weak point 35: what was pushed there cannot be reached; an event says what stays."""
     async with pushing() as push:

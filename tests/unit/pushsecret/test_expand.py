@@ -115,6 +115,11 @@ def test_an_explicit_entry_takes_its_key_out_of_data_to() -> None:
             "missing closing ): `(`",
         ),
         (
+            {"data_to": [to(rewrite=[{"regexp": {"source": "(", "target": ""}}], match={"regexp": "api"})]},
+            'failed to expand dataTo: dataTo[0]: rewrite failed: rewrite[0] on key "api.key": invalid regexp: error parsing '
+            "regexp: missing closing ): `(`",
+        ),
+        (
             {"data": [entry("db.user", "r"), entry("db.pass", "r")]},
             'failed to merge data entries: duplicate remote key "r": source keys "db.user" and "db.pass" both map to the same '
             "destination",
@@ -161,6 +166,15 @@ def test_two_keys_of_one_name_are_refused() -> None:
     """Neither may win silently."""
     with pytest.raises(EntriesRefused, match=r"secret name collision during conversion: a/b$"):
         convert("ReverseUnicode", {"a_U002f_b": b"1", "a/b": b"2"})
+
+
+def test_a_collision_in_data_to_names_the_entry() -> None:
+    """As the original words it."""
+    with pytest.raises(EntriesRefused) as refused:
+        entries_for(plan(data_to=[to(conversionStrategy="ReverseUnicode")]), STORE, ["a_U002f_b", "a/b"], PLAIN)
+    assert str(refused.value) == (
+        "failed to expand dataTo: dataTo[0]: conversion failed: secret name collision during conversion: a/b"
+    )
 
 
 @given(st.dictionaries(st.text("abcU_09/f", min_size=1, max_size=12), st.integers(), max_size=6))

@@ -55,9 +55,26 @@ def test_of_several_sources_the_name_comes_first_then_the_generator(selector: di
 
 
 def test_a_selector_that_selects_nothing_is_refused() -> None:
-    """The text is the original's, with what to do."""
-    with pytest.raises(InvalidField, match=r"^spec\.selector: no secret selector provided: set"):
+    """The condition's text is the original's; the event says what to do."""
+    with pytest.raises(InvalidField, match=r"^could not get source secret$") as refused:
         plan_of(push({"selector": {"secret": {}}}))
+    assert refused.value.detail == (
+        "could not get source secret: spec.selector: no secret selector provided: set secret.name, secret.selector or generatorRef"
+    )
+
+
+def test_a_label_selector_of_secrets_that_cannot_be_read_is_no_source_either() -> None:
+    """And the event names the field."""
+    with pytest.raises(InvalidField, match=r"^could not get source secret$") as refused:
+        plan_of(push({"selector": {"secret": {"selector": {"matchExpressions": [{"key": "a", "operator": "In"}]}}}}))
+    assert refused.value.detail.startswith("could not get source secret: spec.selector.secret.selector: ")
+
+
+def test_a_store_reference_without_a_name_is_refused_in_the_words_of_the_original() -> None:
+    """The event says which."""
+    with pytest.raises(InvalidField, match=r"^refStore Name must be provided$") as refused:
+        plan_of(push({"secretStoreRefs": [{"name": "s"}, {"kind": "SecretStore"}]}))
+    assert refused.value.detail == "spec.secretStoreRefs[1]: refStore Name must be provided, or a labelSelector"
 
 
 def test_a_label_selector_of_stores_wins_over_a_name_and_the_kind_is_secret_store() -> None:

@@ -59,6 +59,36 @@ async def test_prefixes_keep_hint_and_cause() -> None:
 
 
 @pytest.mark.parametrize(
+    ("template", "shown"),
+    [
+        ('{{ urlParse (print "http://[" .v) }}', 'parse "[hidden]": missing'),
+        ('{{ mustToDate "2006" .v }}', 'parsing time "[hidden]" as "2006": cannot parse "[hidden]" as "2006"'),
+        ('{{ mustToDate "S3CR3T-" .v }}', 'parsing time "[hidden]": extra text: "[hidden]"'),
+    ],
+)
+async def test_pieces_of_values_that_functions_quote_are_hidden(template: str, shown: str) -> None:
+    """A parser quotes from where it could not go on, or up to there."""
+    with pytest.raises(StageFailed) as caught:
+        await Stage(TemplateSettings(), {"v": b"S3CR3T-V#LUE"}).render(template, "K")
+    assert shown in str(caught.value)
+    assert "V#LUE" not in caught.value.full.replace(template, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed", "shown"),
+    [
+        ("unknown anchor 'S3CR3T' referenced", True, "unknown anchor '[hidden]' referenced"),
+        ('Secret "S3CR3T" is invalid', False, 'Secret "S3CR3T" is invalid'),
+        ('key "secret" and `S3C`', True, 'key "secret" and `S3C`'),
+        (f'cannot read "{"x" * 300}"', True, 'cannot read "[hidden]"'),
+    ],
+)
+def test_pieces_of_values_are_hidden_where_a_parser_quotes_them(text: str, parsed: bool, shown: str) -> None:
+    """Names that the API server quotes stay."""
+    assert redacted(text, {"v": b"*S3CR3T"}, parsed=parsed) == shown
+
+
+@pytest.mark.parametrize(
     ("text", "data", "shown"),
     [
         ("bad value secret-1", {"a": b"secret-1"}, "bad value [hidden]"),
