@@ -93,8 +93,9 @@ class SecretTemplates:
         try:
             return transform(template, key, self._settings.budget)
         except TemplateError as error:
-            what = "parse" if isinstance(error, ParseError) else "execute"
-            raise KeysRefused(f"transform failed with failed to {what} template on key {key}: {error}") from None
+            if isinstance(error, ParseError):
+                raise KeysRefused(f"transform failed with failed to parse template: {error}") from None
+            raise KeysRefused(f"transform failed with failed to execute template: {error} (key {key})") from None
 
 
 def decoded_entries(stage: Stage, piece: Piece) -> dict[str, bytes]:

@@ -261,7 +261,8 @@ def transform(template: str, key: str, budget: Budget) -> str:
     Raises:
         TemplateError: it cannot be parsed or rendered.
     """
-    made = templating.render(template, {"value": key.encode()}, missing_keys="no value", budget=budget)
+    context = {"value": key.encode()}
+    made = templating.render(template, context, name="transform", missing_keys="no value", budget=budget)
     return made.decode("utf-8", "replace")
 
 

@@ -255,6 +255,27 @@ async def test_a_label_that_the_server_refuses_is_not_quoted() -> None:
         assert "s3cr" not in text + await whole_error(cluster, "app")
 
 
+@pytest.mark.parametrize(
+    ("template", "wanted"),
+    [
+        ("{{ .value", "failed to parse template: template: transform:1: unclosed action"),
+        (
+            '{{ fail "no" }}',
+            'failed to execute template: template: transform:1:3: executing "transform" at <fail "no">: '
+            "error calling fail: no (key k)",
+        ),
+    ],
+)
+async def test_a_broken_transform_is_told_as_in_the_original(template: str, wanted: str) -> None:
+    """As recorded in scenario from-rewrite-broken; the key that the template failed on stands behind that."""
+    async with running() as cluster:
+        await cluster.fake({"k": "1"})
+        rewrite = [{"transform": {"template": template}}]
+        await cluster.es("app", dataFrom=[{"find": {"name": {"regexp": "k"}}, "rewrite": rewrite}])
+        text = await cluster.has_event("app", "Warning", "UpdateFailed", "transform failed with ")
+        assert text.endswith(f"failed rewrite operation[0]: transform failed with {wanted}")
+
+
 async def test_an_update_that_the_server_refuses_is_told_in_its_words() -> None:
     """Behind the name of the Secret, without method, path and code of the request."""
     async with running() as cluster:
