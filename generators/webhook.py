@@ -70,7 +70,9 @@ class WebhookGenerator(Generator):
                 if isinstance(exc, InvalidSpec)
                 else "failed to prepare provider http client"
             )
-            raise GeneratorFailed(f"{prefix}: {exc}", kind=exc.kind, retryable=exc.retryable) from exc
+            # The backend names fields of a store.
+            reason = str(exc).replace("spec.provider.webhook.", "spec.")
+            raise GeneratorFailed(f"{prefix}: {reason}", kind=exc.kind, retryable=exc.retryable) from exc
         try:
             body, path = await hook.read(None)
         finally:

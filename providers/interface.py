@@ -113,6 +113,7 @@ class PushData:
         secret_type: type of the Secret that is pushed, empty for values that come from a generator.
         labels: of that Secret, for backends that keep them.
         annotations: likewise.
+        source_uid: uid of that Secret, for backends that may be asked to write into it; empty for values that no Secret holds.
     """
 
     remote_key: str
@@ -122,6 +123,7 @@ class PushData:
     secret_type: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    source_uid: str = ""
 
 
 class ValidationState(StrEnum):
@@ -292,6 +294,10 @@ class SecretsClient(ABC):
     async def secret_exists(self, ref: RemoteRef) -> bool:
         """Whether something is there, so that ``updatePolicy: IfNotExists`` keeps it."""
         raise NotSupported("asking whether a secret exists is not supported by this backend")
+
+    async def is_object(self, ref: RemoteRef, uid: str) -> bool:
+        """Whether the place is the Kubernetes object of this uid: a Secret that was pushed must not be selected and pushed on."""
+        return False
 
     async def validate(self) -> Validation:
         """Checks that the store can be used. Raises ``ProviderError`` when it cannot."""

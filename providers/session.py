@@ -203,6 +203,10 @@ class SessionClient(SecretsClient):
         self._circuit.check()
         return await self._circuit.guard(self._client.secret_exists(ref))
 
+    async def is_object(self, ref: RemoteRef, uid: str) -> bool:
+        self._circuit.check()
+        return await self._circuit.guard(self._client.is_object(ref, uid))
+
     async def validate(self) -> Validation:
         self._circuit.check()
         return await self._circuit.guard(self._client.validate())

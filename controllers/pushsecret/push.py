@@ -12,7 +12,7 @@ from controllers.pushsecret.claims import Claims
 from controllers.pushsecret.errors import EntriesRefused, KeyMissing, PushError, PushFailed, StoreFailed
 from controllers.pushsecret.expand import convert
 from controllers.pushsecret.plan import DataEntry
-from controllers.pushsecret.records import Records, Stale, record_of, store_name, store_of
+from controllers.pushsecret.records import Records, Stale, record_of, remote_ref, store_name, store_of
 from controllers.pushsecret.sources import SourceSecret
 from controllers.pushsecret.stores import FoundStore, PushStores
 from controllers.secretstore.access import StoreRef
@@ -135,6 +135,29 @@ class Pusher:
             done.error = error
         return done
 
+    async def copies(
+        self, session: Session, found: FoundStore, sources: Sequence[SourceSecret], before: Mapping[str, JsonObject]
+    ) -> set[str]:
+        """Names of the sources that are what was pushed to this store before: a store may be the PushSecret's own namespace, and a
+        copy has the labels by which its source was selected.
+        """
+        places = {ref.key: ref for ref in map(remote_ref, before.values())}
+        suspects = [source for source in sources if source.name in places]
+        copies: set[str] = set()
+        if not suspects:
+            return copies
+        store = self._stores.open(found.ref, session.namespace)
+        client = await _opened(session, store, found.ref.name)
+        for source in suspects:
+            try:
+                if await client.is_object(places[source.name], source.uid):
+                    copies.add(source.name)
+            except (ProviderError, EsoCoreError) as error:
+                raise PushFailed(
+                    f"could not verify if secret exists in store: {error}", retryable=is_retryable(error)
+                ) from error
+        return copies
+
     async def _push(
         self,
         client: SecretsClient,
@@ -167,6 +190,7 @@ class Pusher:
             secret_type=source.type,
             labels=source.labels,
             annotations=source.annotations,
+            source_uid=source.uid,
         )
         try:
             await client.push_secret(values, data)

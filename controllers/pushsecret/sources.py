@@ -58,6 +58,7 @@ class SourceSecret:
         type: Its type.
         labels, annotations: Its metadata, without the marks of an ExternalSecret's target: a copy in a store is none.
         data: Its values.
+        uid: Its uid; empty for values that no Secret holds.
     """
 
     name: str
@@ -66,6 +67,7 @@ class SourceSecret:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    uid: str = ""
 
     @classmethod
     def of(cls, obj: JsonObject) -> SourceSecret:
@@ -81,6 +83,7 @@ class SourceSecret:
                 key: value for key, value in (metadata.get("annotations") or {}).items() if key not in dropped
             },
             data=decode_data(obj),
+            uid=metadata.get("uid") or "",
         )
 
     @property

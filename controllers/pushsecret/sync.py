@@ -41,7 +41,7 @@ from eso_core.controller import Context, Result
 from eso_core.meta import ObjectKey
 from eso_core.meta.errors import EsoCoreError
 from providers.errors import Throttled, find_cause
-from providers.pool import Asker, ClientPool
+from providers.pool import Asker, ClientPool, Session
 
 __all__ = ["PushSync", "PushTools"]
 
@@ -257,6 +257,12 @@ class PushSync:
         first: PushError | None = None
         asker = Asker(plan.due.uid, plan.due.current)
         async with tools.pool.session(plan.key.namespace, asker=asker) as session:
+            if isinstance(plan.source, SelectedSource):
+                try:
+                    sources = await self._without_copies(session, usable, sources, merged(before, self._retained))
+                except PushError as error:
+                    self._records = before
+                    raise _set_failed(error) from error
             # Without a Secret no store is asked, and none is recorded.
             for store in usable if sources else ():
                 mine = before.get(store.name, {})
@@ -276,6 +282,39 @@ class PushSync:
         if first is not None:
             raise _set_failed(first)
         await self._take_back(before, self._with_foreign(before, now))
+
+    async def _without_copies(
+        self, session: Session, stores: list[FoundStore], sources: list[SourceSecret], written: Records
+    ) -> list[SourceSecret]:
+        """The selected Secrets that are not this object's own work.
+
+        One that nobody but itself writes to is a source that gets another key, not a copy.
+        """
+        copies: set[str] = set()
+        for store in stores:
+            found = await self._tools.pusher.copies(session, store, sources, written.get(store.name, {}))
+            if found:
+                writers = self._writers(store, sources)
+                copies |= {name for name in found if writers.get(name) != {name}}
+        if copies:
+            names = ", ".join(sorted(copies))
+            self._report.notice(
+                "Warning", "OwnOutputFound", f"the selector matches what was pushed before ({names}), left out"
+            )
+        return [source for source in sources if source.name not in copies]
+
+    def _writers(self, store: FoundStore, sources: list[SourceSecret]) -> dict[str, set[str]]:
+        """Which Secrets are to be written to a remote key."""
+        writers: dict[str, set[str]] = {}
+        for source in sources:
+            naming = self._tools.templates.naming(self._plan.key, source.name, templates=True)
+            try:
+                entries = entries_for(self._plan, store.facts, source.data, naming)
+            except EntriesRefused:
+                continue  # told when it is pushed
+            for entry in entries:
+                writers.setdefault(entry.remote_key, set()).add(source.name)
+        return writers
 
     def _jobs(self, store: FoundStore, sources: list[SourceSecret]) -> list[Job]:
         """What goes to one store.

@@ -94,6 +94,9 @@ class KubernetesClient(DocumentClient[Document]):
     async def secret_exists(self, ref: RemoteRef) -> bool:
         return await self._writer.exists(ref)
 
+    async def is_object(self, ref: RemoteRef, uid: str) -> bool:
+        return await self._writer.is_object(ref, uid)
+
     async def validate(self) -> Validation:
         try:
             allowed = await self._rules_allow() or await self._access_allows()

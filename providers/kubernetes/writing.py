@@ -46,6 +46,11 @@ class Writer:
         metadata = parse(data.metadata)
         namespace = self._target_namespace(metadata)
         found = await self._requests.secret(namespace, data.remote_key)
+        if data.property and not data.secret_key and _is(found, data.source_uid):
+            raise InvalidData(
+                f'Secret "{data.remote_key}" is the source itself: all of it in one of its own keys would grow with each push. '
+                "Name a secretKey, or another remoteKey"
+            )
         wanted = _desired(found, values, data, metadata)
         if found is None:
             wanted["metadata"] |= {"name": data.remote_key, "namespace": namespace}
@@ -92,11 +97,19 @@ class Writer:
         found = await self._requests.secret(self._target_namespace(parse(ref.metadata)), ref.key)
         return found is not None and (not ref.property or ref.property in (found.get("data") or {}))
 
+    async def is_object(self, ref: RemoteRef, uid: str) -> bool:
+        """Whether that Secret is the one with this uid."""
+        return _is(await self._requests.secret(self._target_namespace(parse(ref.metadata)), ref.key), uid)
+
     async def _update(self, secret: JsonObject) -> None:
         try:
             await self._requests.counted("UpdateSecret", lambda: self._requests.cluster.update(secret))
         except NotFound as exc:
             raise ProviderError(f"the Secret was deleted while it was written: {exc}", retryable=True) from exc
+
+
+def _is(found: JsonObject | None, uid: str) -> bool:
+    return found is not None and bool(uid) and found["metadata"].get("uid") == uid
 
 
 def _desired(

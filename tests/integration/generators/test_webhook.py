@@ -100,6 +100,12 @@ async def test_every_member_of_the_answer_becomes_a_key(server: Server, kube: Me
     assert server.asked == [("GET", "/x", None, "")] and "ines" not in repr(made)
 
 
+async def test_a_field_is_called_as_the_generator_has_it(server: Server, kube: MemoryCluster) -> None:
+    """Not as in a store, whose code it shares."""
+    with pytest.raises(GeneratorFailed, match="^failed to parse provider spec: spec.timeout: "):
+        await ask(server, kube, timeout="soon")
+
+
 async def test_templates_know_the_secrets_and_nothing_else(server: Server, kube: MemoryCluster) -> None:
     """All keys of a Secret; what is not there prints <no value>."""
     await ask(

@@ -137,6 +137,22 @@ async def test_a_whole_secret_replaces_the_data_and_a_property_keeps_the_rest(ba
             await client.push_secret({"a": b"1"}, PushData("whole", "a", "p", metadata=kind))
 
 
+async def test_all_of_a_secret_does_not_go_into_one_of_its_own_keys(backend: Backend, admin: Client) -> None:
+    """It would hold itself, and grow with each push; single keys and equal names elsewhere are no such thing."""
+    async with backend.open() as client:
+        await client.push_secret({"a": b"1"}, PushData("own"))
+        uid = (await admin.get(SECRET, ObjectKey(REMOTE, "own")))["metadata"]["uid"]
+        with pytest.raises(InvalidData, match=r'^Secret "own" is the source itself: '):
+            await client.push_secret({"a": b"1"}, PushData("own", property="all", source_uid=uid))
+        await client.push_secret({"a": b"1"}, PushData("own", "a", "b", source_uid=uid))
+        await client.push_secret({"a": b"1"}, PushData("own", property="all", source_uid="another"))
+        assert await client.get_secret_map(RemoteRef("own")) == {"a": b"1", "b": b"1", "all": b'{"a":"1"}'}
+        assert await client.is_object(RemoteRef("own"), uid)
+        assert not await client.is_object(RemoteRef("own"), "another")
+        assert not await client.is_object(RemoteRef("none"), uid)
+        assert not await client.is_object(RemoteRef("own"), "")
+
+
 async def test_a_user_without_rights_makes_the_store_invalid(kube: KubeCluster, backend: Backend) -> None:
     """The rules of the user are asked for, then the one access; both say no."""
     nobody = kube.server.add_user("nobody", ["system:authenticated"])

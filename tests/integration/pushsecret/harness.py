@@ -31,6 +31,8 @@ class Backend:
         self.looks = 0
         self.failure: Exception | None = None
         self.broken: set[str] = set()
+        #: Remote keys that are Secrets of the cluster.
+        self.objects: set[str] = set()
 
     def held(self, store: str = "s") -> dict[str, dict[str, Any]]:
         return self.stores.setdefault(store, {})
@@ -85,6 +87,9 @@ class _Client(SecretsClient):
 
     async def secret_exists(self, ref: RemoteRef) -> bool:
         return ref.property in self._backend.held(self._store).get(ref.key, {})
+
+    async def is_object(self, ref: RemoteRef, uid: str) -> bool:
+        return bool(uid) and ref.key in self._backend.objects
 
 
 class MemoryProvider(FakeProvider):

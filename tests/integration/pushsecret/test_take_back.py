@@ -491,3 +491,34 @@ async def test_a_namespace_goes_although_the_credentials_of_its_store_went_first
 
         await push.cluster.eventually(gone, within=15.0)
         assert push.backend.held() == {"a": {"": "v"}}
+
+
+async def test_a_copy_in_the_own_namespace_is_no_source_though_it_has_the_labels() -> None:
+    """The kubernetes backend copies labels: what was pushed would be pushed again, under a longer name each time."""
+    async with pushing() as push:
+        await push.store()
+        await push.cluster.secret("a", {"k": "v"}, metadata={"name": "a", "namespace": "t", **labelled()})
+        await push.push(deletionPolicy="Delete", selector=SELECTED, data=[entry("k", "{{ .secretName }}-c")])
+        await push.synced()
+        await push.cluster.secret("stranger", {"k": "w"}, metadata={"name": "stranger", "namespace": "t", **labelled()})
+        push.backend.objects.add("a-c")
+        await push.cluster.secret("a-c", {"k": "v"}, metadata={"name": "a-c", "namespace": "t", **labelled()})
+        await push.cluster.has_event("p", "Warning", "OwnOutputFound", "what was pushed before (a-c), left out")
+        await push.cluster.quiet()
+        assert push.backend.held() == {"a-c": {"": "v"}, "stranger-c": {"": "w"}}
+        status = await push.synced()
+        assert sorted(status["syncedPushSecrets"]["SecretStore/s"]) == ["a-c", "stranger-c"]
+
+
+async def test_a_selected_secret_that_gets_another_key_stays_a_source() -> None:
+    """It is what was written to, and no copy: left out, its new key would come and go."""
+    async with pushing() as push:
+        await push.store()
+        push.backend.objects.add("a")
+        await push.cluster.secret("a", {"k": "v"}, metadata={"name": "a", "namespace": "t", **labelled()})
+        await push.push(deletionPolicy="Delete", selector=SELECTED, data=[entry("k", "{{ .secretName }}", "copy")])
+        await push.synced()
+        await push.cluster.patch(SECRET, "a", {"stringData": {"k": "w"}})
+        await push.holds({"a": {"copy": "w"}})
+        await push.cluster.quiet()
+        assert [write[0] for write in push.backend.writes] == ["push", "push"]
