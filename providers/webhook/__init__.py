@@ -103,7 +103,11 @@ async def _labelled(selector: SecretKeySelector, ctx: StoreContext) -> dict[str,
     name = selector.name or ""
     if ctx.store.is_cluster and not selector.namespace:
         raise InvalidSpec(f"no namespace on ClusterScoped webhook secret {name}")
-    secret = await ctx.resolver.secret(selector)
+    try:
+        secret = await ctx.resolver.secret(selector)
+    except ProviderError as exc:
+        text = f"failed to get clustersecretstore webhook secret {name}: {exc}"
+        raise type(exc)(text, kind=exc.kind, retryable=exc.retryable) from exc
     kind = (secret["metadata"].get("labels") or {}).get(TYPE_LABEL)
     if kind is None:
         raise BrokenReference(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote_plus, urlsplit
@@ -18,7 +20,7 @@ from providers.webhook.spec import WebhookSpec
 __all__ = ["Hook", "WebhookClient"]
 
 _CHECK_SECONDS: Final = 15.0
-_ESCAPED: Final = frozenset({"key", "version", "property", "remoteKey", "secretKey"})
+_INLINE_BYTES: Final = 64 * 1024
 
 Data = Mapping[str, Mapping[str, str]]
 
@@ -128,12 +130,11 @@ class WebhookClient(SecretsClient):
 
     async def get_secret(self, ref: RemoteRef) -> bytes:
         body, path = await self._read(ref)
-        return as_value(pick(_document(body), path)) if path else body
+        return as_value(await _picked(body, path)) if path else body
 
     async def get_secret_map(self, ref: RemoteRef) -> dict[str, bytes]:
         body, path = await self._read(ref)
-        document = _document(body)
-        return as_map(pick(document, path) if path else document, f'reading "{ref.key}"')
+        return as_map(await _picked(body, path), f'reading "{ref.key}"')
 
     async def get_all_secrets(self, find: Find) -> dict[str, bytes]:
         raise NotSupported("find: not implemented: a webhook store cannot list secrets")
@@ -180,7 +181,9 @@ class WebhookClient(SecretsClient):
         except TimeoutError:
             raise _unreachable(host, port, f"no connection within {_CHECK_SECONDS:g} s") from None
         except OSError as exc:
-            raise _unreachable(host, port, exc.strerror or type(exc).__name__) from exc
+            known = errno.errorcode.get(exc.errno or 0) is not None
+            why = os.strerror(exc.errno).lower() if known and exc.errno else exc.strerror or type(exc).__name__
+            raise _unreachable(host, port, why) from exc
         return Validation()
 
     async def aclose(self) -> None:
@@ -194,8 +197,16 @@ class WebhookClient(SecretsClient):
         return f"WebhookClient(host={urlsplit(self._spec.url).hostname!r})"
 
 
-def _document(body: bytes) -> JsonValue:
-    return parse(body, "failed to parse response json")
+async def _picked(body: bytes, path: str) -> JsonValue:
+    """What the path, if any, finds in a response; other work goes on meanwhile if that may take long."""
+
+    def work() -> JsonValue:
+        document = parse(body, "failed to parse response json")
+        return pick(document, path) if path else document
+
+    if len(body) <= _INLINE_BYTES and ".." not in path and "?" not in path:
+        return work()
+    return await asyncio.to_thread(work)
 
 
 def _pushed(values: Mapping[str, bytes], data: PushData) -> str:

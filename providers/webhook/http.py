@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import quote
 
 import aiohttp
 from yarl import URL
@@ -35,6 +36,8 @@ __all__ = ["Credentials", "WebhookHttp"]
 PROVIDER: Final = "Webhook"  # metrics label
 _CALL: Final = "HTTPRequest"
 _MAX_BODY: Final = 32 * 1024 * 1024
+_IN_PATH: Final = "/%:@!$&'()*+,;=-._~"
+_IN_QUERY: Final = _IN_PATH + "?[]"
 _CHALLENGES: Final = ("NTLM", "Negotiate")
 
 
@@ -221,8 +224,23 @@ class WebhookHttp:
 
 
 def _parsed(url: str) -> URL:
+    """The URL as the template wrote it: `%2F` stays `%2F`, and only what cannot be in a request line is escaped.
+
+    yarl by itself decodes what need not be escaped, and drops the segments `.` and `..`; servers that compare or sign paths
+    would see another request than the original makes.
+    """
+    if any(char < " " or char == "\x7f" for char in url):
+        raise InvalidSpec("failed to call endpoint: spec.provider.webhook.url: it contains a line break: remove it")
+    address, _, _ = url.partition("#")
+    before, mark, query = address.partition("?")
+    scheme, colons, rest = before.partition("://")
+    authority, slash, path = rest.partition("/")
     try:
-        parsed: URL | None = URL(url)
+        parsed: URL | None = URL(f"{scheme}{colons}{authority}/")
+        if parsed is not None:
+            written = quote(slash + path, safe=_IN_PATH) or "/"
+            raw = f"{parsed.scheme}://{parsed.raw_authority}{written}{mark}{quote(query, safe=_IN_QUERY)}"
+            parsed = URL(raw, encoded=True)
     except ValueError:
         parsed = None
     if parsed is None or parsed.scheme not in ("http", "https") or not parsed.host:

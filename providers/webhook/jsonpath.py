@@ -7,6 +7,7 @@ The dialect is Goessner's, as python-jsonpath has it: names, indices, wildcards,
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
@@ -17,6 +18,7 @@ from providers.gojson import JsonValue, encode
 __all__ = ["as_map", "as_value", "last_name", "parse", "pick"]
 
 _LONGEST: Final = 4096
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _MOST_ZEROS: Final = 400
 """A number with a larger exponent keeps its own spelling: written out it would fill memory."""
 
@@ -40,10 +42,15 @@ def parse(body: bytes, where: str) -> JsonValue:
         InvalidData: It is not JSON; the body is not quoted.
     """
     try:
-        document: JsonValue = json.loads(body, parse_float=_Sent)
+        # As a text: of bytes Python guesses the encoding. Bytes that are no UTF-8 become U+FFFD, as in Go.
+        document: JsonValue = json.loads(body.decode("utf-8", "replace"), parse_float=_Sent, parse_constant=_refused)
     except (ValueError, RecursionError):
         raise InvalidData(f"{where}: the response is not JSON") from None
     return document
+
+
+def _refused(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
 
 
 def pick(document: JsonValue, path: str) -> JsonValue:
@@ -53,11 +60,14 @@ def pick(document: JsonValue, path: str) -> JsonValue:
         InvalidSpec: It is no path.
         InvalidData: A definite path names a key that an object does not have.
     """
-    from jsonpath import JSONPath  # not needed by an operator without webhook stores
+    from providers.webhook.dialect import visit  # not needed by an operator without webhook stores
 
     compiled = _compiled(path)
-    found = [match.value for match in compiled.finditer(document)]
-    if not isinstance(compiled, JSONPath) or not compiled.singular_query():
+    # A text has no members. The library would read it as JSON.
+    found = visit(compiled, None if isinstance(document, str) else document, path)
+    if isinstance(document, str) and found == [None]:
+        found = [document]
+    if not compiled.singular_query():
         return found
     if found:
         value: JsonValue = found[0]
@@ -72,10 +82,8 @@ def last_name(path: str) -> str:
     Raises:
         InvalidSpec: It is no path.
     """
-    from jsonpath import JSONPath
-
     compiled = _compiled(path)
-    if not isinstance(compiled, JSONPath) or not compiled.singular_query() or not compiled.segments:
+    if not compiled.singular_query() or not compiled.segments:
         return ""
     (selector,) = compiled.segments[-1].selectors
     return str(getattr(selector, "name", None) or "")
@@ -83,27 +91,28 @@ def last_name(path: str) -> str:
 
 @lru_cache(256)
 def _compiled(path: str) -> Any:
-    from jsonpath import JSONPathEnvironment
-    from jsonpath.exceptions import JSONPathError
+    from providers.webhook.dialect import Dialect, JSONPathError
 
     try:
         if len(path) > _LONGEST:
             raise InvalidSpec(f"failed to get response path: it is longer than {_LONGEST} characters")
-        return JSONPathEnvironment().compile(path)
-    except (JSONPathError, RecursionError) as exc:
+        return Dialect().compile(path)
+    except (JSONPathError, RecursionError, re.error) as exc:
         reason = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
         raise InvalidSpec(f"failed to get response path {path}: {reason}") from None
 
 
 def _check_keys(compiled: Any, document: JsonValue, path: str) -> None:
     value: Any = document
-    for segment in compiled.segments:
+    for position, segment in enumerate(compiled.segments, 1):
         (selector,) = segment.selectors
         name, index = getattr(selector, "name", None), getattr(selector, "index", None)
         if index is not None:
             if not isinstance(value, list):
                 raise InvalidData(f"failed to get response path {path}: there is no array to take [{index}] of")
             if not -len(value) <= index < len(value):
+                if position < len(compiled.segments):
+                    raise InvalidData(f"failed to get response path {path}: there is no [{index}] to go on from")
                 return
             value = value[index]
         else:
@@ -124,7 +133,7 @@ def as_value(value: JsonValue) -> bytes:
         case bool():
             return b"true" if value else b"false"
         case str():
-            return value.encode("utf-8", "replace")
+            return _utf8(value)
         case int():
             return str(value).encode()
         case float():
@@ -144,10 +153,15 @@ def as_map(value: JsonValue, where: str) -> dict[str, bytes]:
         InvalidData: It is something else.
     """
     if isinstance(value, str):
-        value = parse(value.encode("utf-8", "replace"), f"{where}: failed to parse response json from jsonpath")
+        value = parse(_utf8(value), f"{where}: failed to parse response json from jsonpath")
     if not isinstance(value, dict):
         raise InvalidData(f"{where}: failed to get response (wrong type: {_kind(value)}): it has to be a JSON object")
     return {name: _member(member) for name, member in value.items()}
+
+
+def _utf8(text: str) -> bytes:
+    """Half a surrogate pair, which JSON can spell and UTF-8 cannot, becomes U+FFFD, as in Go."""
+    return _SURROGATES.sub("\ufffd", text).encode()
 
 
 def _member(value: JsonValue) -> bytes:
@@ -179,5 +193,6 @@ def _digits(text: str) -> str:
 
 
 def _kind(value: JsonValue) -> str:
-    names = {type(None): "null", bool: "bool", str: "string", list: "array"}
-    return names.get(type(value), "number")
+    """The type's name in Go, as the original's message has it."""
+    names = {type(None): "<nil>", bool: "bool", str: "string", list: "[]interface {}"}
+    return names.get(type(value), "float64")

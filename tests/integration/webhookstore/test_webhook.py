@@ -113,6 +113,22 @@ def labelled(kube: MemoryCluster, name: str, namespace: str = "ns", label: str |
         kube.objects["Secret", namespace, name]["metadata"]["labels"] = {"external-secrets.io/type": label}
 
 
+async def test_the_url_goes_out_as_the_template_wrote_it(pool: Any, store: Make, server: Server) -> None:
+    """`%2F` stays `%2F` in path and query; what a request line cannot hold is escaped; a line break is refused."""
+    made = store(
+        url=server.url + "/{{ .remoteRef.key }}/./x y?k={{ .remoteRef.key }}&v={{ .remoteRef.version }}&é#part",
+        result={},
+    )
+    async with pool.client(made, "ns") as client:
+        await client.get_secret(RemoteRef("a b/c?d@e:f", version="{1}"))
+        escaped = "a+b%2Fc%3Fd%40e%3Af"
+        assert server.asked[-1][1] == f"/{escaped}/./x%20y?k={escaped}&v=%7B1%7D&%C3%A9"
+    broken = store(url=server.url + '/{{ "a\\nb" }}', result={}, generation=2)
+    async with pool.client(broken, "ns") as client:
+        with pytest.raises(InvalidSpec, match="contains a line break"):
+            await client.get_secret(RemoteRef("k"))
+
+
 async def test_requests_are_made_by_templates(pool: Any, store: Make, server: Server, kube: MemoryCluster) -> None:
     """Values of the reference are escaped in the URL and nowhere else; keys that are not there print <no value>."""
     labelled(kube, "login", token="t k", path="x")
