@@ -227,7 +227,7 @@ class NoCalls:
 class TextTemplates(Protocol):
     """Renders the templates that stores hold: Go's text/template with the operator's functions."""
 
-    def render(self, template: str, data: Mapping[str, Mapping[str, str]], *, name: str) -> str:
+    async def render(self, template: str, data: Mapping[str, Mapping[str, str]], *, name: str) -> str:
         """The text. A key that is not there prints `<no value>`.
 
         Args:

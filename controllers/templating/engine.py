@@ -259,7 +259,7 @@ async def render_async(
     right: str = "}}",
     missing_keys: MissingKeys = "error",
     budget: Budget = DEFAULT,
-    root: StrMap | None = None,
+    root: Value = None,
 ) -> bytes:
     """As `render`, but the event loop goes on meanwhile.
 
@@ -268,7 +268,8 @@ async def render_async(
 
     Args:
         template, data, name, left, right, missing_keys, budget: as for `render`.
-        root: `root_of(data)`, from who renders several templates over the same data.
+        root: `root_of(data)`, from who renders several templates over the same data; or another one, nothing of which can be
+            changed by a template, with its values as data.
 
     Raises:
         TemplateError: as `render` does.
@@ -288,7 +289,8 @@ async def render_async(
     def work() -> bytes:
         meter.restart()
         compiled = compile(template, name=name, left=left, right=right)
-        return compiled.render(root_of(data), missing_keys=missing_keys, meter=meter)
+        known = root_of(data) if root is None else root
+        return compiled.render(known, missing_keys=missing_keys, meter=meter)
 
     context = contextvars.copy_context()
     try:

@@ -22,8 +22,8 @@ class StoreTemplates:
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
 
-    def render(self, template: str, data: Mapping[str, Mapping[str, str]], *, name: str) -> str:
-        """The text; a key that is not there prints `<no value>`.
+    async def render(self, template: str, data: Mapping[str, Mapping[str, str]], *, name: str) -> str:
+        """The text; a key that is not there prints `<no value>`. What takes long is rendered on a thread.
 
         Raises:
             ValueError: it cannot be parsed or rendered; the text shows no values.
@@ -34,16 +34,14 @@ class StoreTemplates:
             _bytes(key): StrMap([(_bytes(inner), _bytes(value)) for inner, value in members.items()])
             for key, members in data.items()
         }
+        values = {f"{key}.{inner}": _bytes(value) for key, members in data.items() for inner, value in members.items()}
         try:
-            compiled = templating.compile(template, name=name)
-            return compiled.render(root, budget=self._budget, missing_keys="no value").decode(
-                "utf-8", "surrogateescape"
+            rendered = await templating.render_async(
+                template, values, name=name, missing_keys="no value", budget=self._budget, root=root
             )
         except TemplateError as error:
-            values = {
-                f"{key}.{inner}": _bytes(value) for key, members in data.items() for inner, value in members.items()
-            }
             raise ValueError(redacted(str(error), values)) from None
+        return rendered.decode("utf-8", "surrogateescape")
 
 
 def _bytes(text: str) -> bytes:

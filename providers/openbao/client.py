@@ -125,6 +125,9 @@ class OpenBaoClient(DocumentClient[Document]):
     async def delete_secret(self, ref: RemoteRef) -> None:
         raise NotSupported("delete secret is not supported (the OpenBao provider is currently read only)")
 
+    async def secret_exists(self, ref: RemoteRef) -> bool:
+        raise NotSupported("not implemented")
+
     async def validate(self) -> Validation:
         where = f'error while validating "{self._connection.http.server}"'
         try:

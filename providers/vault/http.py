@@ -260,7 +260,7 @@ class VaultHttp:
         except (aiohttp.ClientError, OSError) as exc:
             raise Unavailable(
                 f"reaching {self.product} at {self.server}: {_reason(exc)}: "
-                "check spec.provider.vault.server and that the server is running"
+                f"check spec.provider.{_KEYS.get(self.product, 'vault')}.server and that the server is running"
             ) from exc
 
     def _open_session(self) -> aiohttp.ClientSession:

@@ -84,7 +84,7 @@ async def connect(
 
 
 class _NoTemplates(TextTemplates):
-    def render(self, template: str, data: object, *, name: str) -> str:
+    async def render(self, template: str, data: object, *, name: str) -> str:
         raise NotSupported("spec.provider.webhook: this program has no template engine: set ProviderOptions.templates")
 
 

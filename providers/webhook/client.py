@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import re
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote_plus, urlsplit
@@ -19,6 +20,7 @@ from providers.webhook.spec import WebhookSpec
 
 __all__ = ["Hook", "WebhookClient"]
 
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _CHECK_SECONDS: Final = 15.0
 _INLINE_BYTES: Final = 64 * 1024
 
@@ -57,17 +59,20 @@ class Hook:
         spec, plain = self._spec, self._data(remote, namespace=namespace)
         body = await self._send(spec.method or "GET", remote, plain, namespace=namespace)
         path = (spec.result.json_path if spec.result is not None else None) or ""
-        return body, self._render(path, plain, "result")
+        return body, await self._render(path, plain, "result")
 
     async def push(self, remote: Mapping[str, str], key: str, value: str) -> None:
         """Send a value; the answer is of no interest."""
         self._check_secrets()
         plain = self._data({**remote, key: value})
         body = self._spec.body or "{{ .remoteRef.%s }}" % key  # noqa: UP031 - braces are the template's own
-        escaped = {name: quote_plus(text) for name, text in {**remote, key: value}.items()}
-        url = self._render(self._spec.url, self._data(escaped), "url")
+        escaped = {name: _escaped(text) for name, text in {**remote, key: value}.items()}
+        url = await self._render(self._spec.url, self._data(escaped), "url")
         await self._http.request(
-            self._spec.method or "POST", url, headers=self._headers(plain), body=self._render(body, plain, "body")
+            self._spec.method or "POST",
+            url,
+            headers=await self._headers(plain),
+            body=await self._render(body, plain, "body"),
         )
 
     async def delete(self, remote: Mapping[str, str]) -> None:
@@ -75,9 +80,9 @@ class Hook:
         if self._spec.auth is not None:
             self._check_secrets()
         plain: Data = {"remoteRef": remote}
-        url = self._render(self._spec.url, plain, "url")
+        url = await self._render(self._spec.url, plain, "url")
         try:
-            await self._http.request("DELETE", url, headers=self._headers(plain), counted=False)
+            await self._http.request("DELETE", url, headers=await self._headers(plain), counted=False)
         except NoSecret:
             return
 
@@ -87,13 +92,15 @@ class Hook:
             raise type(known)(str(known), kind=known.kind) from known
 
     async def _send(self, method: str, remote: Mapping[str, str] | None, plain: Data, *, namespace: str) -> bytes:
-        escaped = None if remote is None else {name: quote_plus(text) for name, text in remote.items()}
-        url = self._render(self._spec.url, self._data(escaped, namespace=namespace), "url")
-        body = self._render(self._spec.body or "", plain, "body")
-        return await self._http.request(method, url, headers=self._headers(plain), body=body)
+        escaped = None if remote is None else {name: _escaped(text) for name, text in remote.items()}
+        url = await self._render(self._spec.url, self._data(escaped, namespace=namespace), "url")
+        body = await self._render(self._spec.body or "", plain, "body")
+        return await self._http.request(method, url, headers=await self._headers(plain), body=body)
 
-    def _headers(self, data: Data) -> dict[str, str]:
-        return {name: self._render(text, data, f"header {name}") for name, text in (self._spec.headers or {}).items()}
+    async def _headers(self, data: Data) -> dict[str, str]:
+        return {
+            name: await self._render(text, data, f"header {name}") for name, text in (self._spec.headers or {}).items()
+        }
 
     def _data(self, remote: Mapping[str, str] | None, *, namespace: str = "") -> Data:
         data: dict[str, Mapping[str, str]] = dict(self._secrets)
@@ -101,11 +108,11 @@ class Hook:
             data["remoteRef"] = {**remote, **({"namespace": namespace} if namespace else {})}
         return data
 
-    def _render(self, text: str, data: Data, what: str) -> str:
+    async def _render(self, text: str, data: Data, what: str) -> str:
         if not text:
             return ""
         try:
-            return self._templates.render(text, data, name=what)
+            return await self._templates.render(text, data, name=what)
         except ValueError as exc:
             raise InvalidSpec(f"failed to parse {what}: {exc}") from None
 
@@ -211,18 +218,22 @@ async def _picked(body: bytes, path: str) -> JsonValue:
 
 def _pushed(values: Mapping[str, bytes], data: PushData) -> str:
     if not data.secret_key:
-        members: dict[str, JsonValue] = {name: _text(value, name) for name, value in values.items()}
+        members: dict[str, JsonValue] = {
+            name: _SURROGATES.sub("\ufffd", _text(value)) for name, value in values.items()
+        }
         return encode(members, html=False)
     if data.secret_key not in values:
         raise InvalidData(f"failed to find secret key in secret with key: {data.secret_key}")
-    return _text(values[data.secret_key], data.secret_key)
+    return _text(values[data.secret_key])
 
 
-def _text(value: bytes, key: str) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        raise InvalidData(f'the value of "{key}" is not UTF-8 text, which templates need: encode it first') from None
+def _text(value: bytes) -> str:
+    """As text for templates, which give back bytes that are none as they were."""
+    return value.decode("utf-8", "surrogateescape")
+
+
+def _escaped(text: str) -> str:
+    return quote_plus(text, errors="surrogateescape")
 
 
 def _unreachable(host: str, port: int, why: str) -> ProviderError:

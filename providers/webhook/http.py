@@ -169,7 +169,7 @@ class WebhookHttp:
             method,
             url,
             headers=headers,
-            data=body.encode() or None,
+            data=body.encode("utf-8", "surrogateescape") or None,
             proxy=_proxy(url),
             skip_auto_headers=("Content-Type",),
         ) as response:
@@ -238,8 +238,9 @@ def _parsed(url: str) -> URL:
     try:
         parsed: URL | None = URL(f"{scheme}{colons}{authority}/")
         if parsed is not None:
-            written = quote(slash + path, safe=_IN_PATH) or "/"
-            raw = f"{parsed.scheme}://{parsed.raw_authority}{written}{mark}{quote(query, safe=_IN_QUERY)}"
+            written = quote(slash + path, safe=_IN_PATH, errors="surrogateescape") or "/"
+            query = quote(query, safe=_IN_QUERY, errors="surrogateescape")
+            raw = f"{parsed.scheme}://{parsed.raw_authority}{written}{mark}{query}"
             parsed = URL(raw, encoded=True)
     except ValueError:
         parsed = None

@@ -175,6 +175,8 @@ class Expressions:
             return self._fields(word, self._arguments(operands))
         if operands:
             at = pipe if isinstance(word, Pipe) else word
+            if isinstance(word, Variable):
+                return self._called_variable(word)
             return _failing(at, f"can't give argument to non-function {source(word)}")
         return self.raw(word)
 
@@ -185,6 +187,9 @@ class Expressions:
             return self._staged_function(word, command, command.args[1:])
         if isinstance(word, Field | Chain) or (isinstance(word, Variable) and len(word.names) > 1):
             return self._staged_fields(word, self._arguments(command.args[1:]))
+        if isinstance(word, Variable):
+            refused = self._called_variable(word)
+            return lambda run, dot, final: refused(run, dot)
         at = None if isinstance(word, Pipe) else word
         message = f"can't give argument to non-function {source(word)}"
 
@@ -192,6 +197,16 @@ class Expressions:
             if at is not None:
                 run.node = at
             raise run.fail(message)
+
+        return refuse
+
+    def _called_variable(self, word: Variable) -> Evaluate:
+        """A variable that is called: whether there is one comes first."""
+        value = self.raw(word)
+
+        def refuse(run: Run, dot: Value) -> Value:
+            value(run, dot)
+            raise run.fail(f"can't give argument to non-function {source(word)}")
 
         return refuse
 

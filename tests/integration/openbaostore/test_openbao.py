@@ -152,6 +152,8 @@ async def test_it_only_reads(pool: ClientPool, openbao: BaoServer) -> None:
             await client.push_secret({"a": b"b"}, PushData("x"))
         with pytest.raises(NotSupported, match="delete secret is not supported"):
             await client.delete_secret(RemoteRef("x"))
+        with pytest.raises(NotSupported, match="^not implemented$"):
+            await client.secret_exists(RemoteRef("x"))
 
 
 async def test_a_selector_into_another_namespace_is_refused(pool: ClientPool, openbao: BaoServer) -> None:
@@ -194,6 +196,12 @@ class TestOpenBao(ProviderContract):
                 await client.get_secret(RemoteRef(backend.key("never-stored")))
         assert find_cause(caught.value, NoSecret) is None
         assert not caught.value.retryable
+
+    async def test_a_server_that_is_down_names_the_field_of_this_backend(self, backend: Backend) -> None:
+        """It shares the client with `vault`, but not its place in the store."""
+        async with backend.open(backend.unreachable) as client:
+            with pytest.raises(ProviderError, match=r"check spec\.provider\.openBao\.server"):
+                await client.get_secret(RemoteRef("k"))
 
     async def test_secrets_are_found_by_name(self, backend: Backend) -> None:
         """One level below the path: the contract's keys are in a folder of their own."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Callable
@@ -42,11 +43,14 @@ class Server:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, dict[str, str], str]] = []
+        self.bodies: list[bytes] = []
         self.fallback: tuple[int, str, dict[str, str]] = (200, '{"data": {"user": "ines", "n": 1.5}}', {})
         self.url = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append((request.method, request.raw_path, dict(request.headers), await request.text()))
+        body = await request.read()
+        self.bodies.append(body)
+        self.asked.append((request.method, request.raw_path, dict(request.headers), body.decode("utf-8", "replace")))
         status, text, headers = self.fallback
         return web.Response(status=status, text=text, headers=headers)
 
@@ -127,6 +131,34 @@ async def test_the_url_goes_out_as_the_template_wrote_it(pool: Any, store: Make,
     async with pool.client(broken, "ns") as client:
         with pytest.raises(InvalidSpec, match="contains a line break"):
             await client.get_secret(RemoteRef("k"))
+
+
+async def test_a_template_that_takes_long_holds_nobody_up() -> None:
+    """Whoever may write a store has no hold on the operator: the event loop goes on meanwhile."""
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    counting = asyncio.create_task(count())
+    text = "{{ range until 200000 }}{{ end }}{{ .secret.k }}{{ .none }}"
+    assert await StoreTemplates(Budget()).render(text, {"secret": {"k": "v"}}, name="url") == "v<no value>"
+    assert turns > 20
+    counting.cancel()
+
+
+async def test_bytes_that_are_no_text_are_pushed_as_they_are(pool: Any, store: Make, server: Server) -> None:
+    """A key store, as its own bytes in the body and escaped in the URL; within JSON they become U+FFFD, as in Go."""
+    made = store(url=server.url + "/x?v={{ index .remoteRef .remoteRef.remoteKey }}", result={})
+    async with pool.client(made, "ns") as client:
+        await client.push_secret({"a": b"\xff\x00b"}, PushData("k", "a"))
+        assert server.bodies[-1] == b"\xff\x00b"
+        assert server.asked[-1][1] == "/x?v=%FF%00b"
+        await client.push_secret({"a": b"\xff"}, PushData("k"))
+        assert server.bodies[-1] == '{"a":"\ufffd"}'.encode()
 
 
 async def test_requests_are_made_by_templates(pool: Any, store: Make, server: Server, kube: MemoryCluster) -> None:

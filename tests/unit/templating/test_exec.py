@@ -128,6 +128,8 @@ def test_methods_of_times_durations_and_versions_can_be_called(template: str, re
         ("{{ .a 1 }}", '1:3: executing "tpl" at <.a>: a is not a method but has arguments'),
         ("{{ 1 | (len) }}", '1:3: executing "tpl" at <1>: can\'t give argument to non-function len'),
         ("{{ $x := $x }}", '1:9: executing "tpl" at <$x>: undefined variable: $x'),
+        ("{{ $x := 1 | $x }}", '1:13: executing "tpl" at <$x>: undefined variable: $x'),
+        ("{{ $x := 1 }}{{ 1 | $x }}", """1:20: executing "tpl" at <$x>: can't give argument to non-function $x"""),
         ("{{ $nope = 1 }}", '1:11: executing "tpl" at <1>: undefined variable: $nope'),
         ("{{ range $i, $e := 3 }}{{ end }}", "1:19: executing \"tpl\" at <3>: can't use 3 to iterate over more than one variable"),
         ("{{ range .a }}{{ end }}", '1:9: executing "tpl" at <.a>: range can\'t iterate over x'),
