@@ -90,7 +90,7 @@ def _in_object(text: str, path: str) -> tuple[Result | None, str | None]:
     pipe = component.pipe
     for raw_name, start, end in member_spans(text):
         name = unquote(raw_name)
-        if component.pattern.fullmatch(name) is None if component.pattern else name != component.name:
+        if not component.pattern.covers(name) if component.pattern else name != component.name:
             continue
         value = classify(text[start:end])
         if value is None:

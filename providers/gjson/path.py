@@ -7,6 +7,7 @@ import re
 from msgspec import Struct
 
 from providers.gjson.result import unquote
+from providers.gjson.wildcard import ANY, ONE, Wildcard
 
 __all__ = ["MODIFIERS", "Component", "Query", "array_component", "object_component", "split_pipe", "wildcard_match"]
 
@@ -46,7 +47,7 @@ class Component(Struct, frozen=True):
     """
 
     name: str
-    pattern: re.Pattern[str] | None = None  # set when the name has wildcards
+    pattern: Wildcard | None = None  # set when the name has wildcards
     rest: str | None = None
     pipe: str | None = None
     query: Query | None = None
@@ -64,7 +65,7 @@ def starts_other_language(path: str) -> bool:
 def object_component(path: str) -> Component:
     """The first component of a path that meets an object."""
     plain: list[str] = []
-    pattern: list[str] = []
+    pattern: list[tuple[str, bool]] = []
     wild = False
     position = 0
     rest = pipe = None
@@ -75,7 +76,7 @@ def object_component(path: str) -> Component:
             if position >= len(path):
                 break
             plain.append(path[position])
-            pattern.append(re.escape(path[position]))
+            pattern.append((path[position], True))
         elif char == "|":
             pipe = path[position + 1 :]
             break
@@ -88,13 +89,11 @@ def object_component(path: str) -> Component:
             break
         else:
             plain.append(char)
-            if char in "*?":
-                wild = True
-                pattern.append(".*" if char == "*" else ".")
-            else:
-                pattern.append(re.escape(char))
+            special = char in (ANY, ONE)
+            wild = wild or special
+            pattern.append((char, not special))
         position += 1
-    compiled = re.compile("".join(pattern), re.DOTALL) if wild else None
+    compiled = Wildcard(pattern) if wild else None
     return Component("".join(plain), pattern=compiled, rest=rest, pipe=pipe)
 
 
@@ -193,18 +192,14 @@ def split_pipe(path: str) -> tuple[str, str | None]:
 
 def wildcard_match(text: str, pattern: str) -> bool:
     """Whether a query's pattern (``*``, ``?``, ``\\`` escapes) covers all of a text."""
-    parts: list[str] = []
+    tokens: list[tuple[str, bool]] = []
     position = 0
     while position < len(pattern):
         char = pattern[position]
         if char == "\\" and position + 1 < len(pattern):
             position += 1
-            parts.append(re.escape(pattern[position]))
-        elif char == "*":
-            parts.append(".*")
-        elif char == "?":
-            parts.append(".")
+            tokens.append((pattern[position], True))
         else:
-            parts.append(re.escape(char))
+            tokens.append((char, char not in (ANY, ONE)))
         position += 1
-    return re.fullmatch("".join(parts), text, re.DOTALL) is not None
+    return Wildcard(tokens).covers(text)

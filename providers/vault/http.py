@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import os
@@ -28,6 +29,7 @@ from providers.vault.paths import api_path
 __all__ = ["Answer", "ReplicationState", "RetryPolicy", "VaultHttp", "VaultRefused"]
 
 PROVIDER = "HashiCorp/Vault"  # metrics label
+_INLINE_BYTES = 256 * 1024  # a few milliseconds of decoding
 _KEYS = {"Vault": "vault", "OpenBao": "openBao"}  # below spec.provider
 _MAX_BODY = 32 * 1024 * 1024  # Vault refuses requests above the same size
 _REDIRECTS = (301, 302, 307, 308)
@@ -228,7 +230,11 @@ class VaultHttp:
         if self._state is not None:
             for header in response_headers.getall("X-Vault-Index", ()):
                 self._state.record(header)
-        return self._judge(method, url, status, raw, retry_after(response_headers, self._clock.now()))
+        asked = retry_after(response_headers, self._clock.now())
+        if len(raw) <= _INLINE_BYTES:
+            return self._judge(method, url, status, raw, asked)
+        # What a store's server sends takes nobody else's time: decoding 20 MiB is ten seconds of work.
+        return await asyncio.to_thread(self._judge, method, url, status, raw, asked)
 
     async def _exchange(
         self, method: str, url: str, headers: list[tuple[str, str]], payload: bytes | None

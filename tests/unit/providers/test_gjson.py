@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from providers.errors import InvalidData
 from providers.gjson import Kind, get
+from providers.gjson.path import wildcard_match
 from providers.gjson.result import _end_of_invalid_container, end_of_value
 
 DOCUMENT = (
@@ -203,3 +205,19 @@ def test_no_document_and_no_path_breaks_it(document: str, path: str) -> None:
     """Any text in, an answer out."""
     get(document, path)
     get('{"a":[{"b":1},2,"x"]}', path)
+
+
+@pytest.mark.parametrize("path", ["*a*a*a*a*a*a*a*a*a*a*b", 'l.#(%"*a*a*a*a*a*a*a*a*a*a*b")'])
+def test_wildcards_cannot_hold_up_the_operator(path: str) -> None:
+    """As regular expressions they took time that doubles with each star."""
+    many = "a" * 20_000
+    assert get(f'{{"{many}":1,"l":["{many}"]}}', path) is None
+
+
+@given(st.text("ab*?\\\n.", max_size=12), st.text("ab*?\n.", max_size=12))
+def test_wildcards_cover_what_they_covered_as_regular_expressions(pattern: str, wanted: str) -> None:
+    """`*` is any text, `?` any character, after a backslash each stands for itself."""
+    parts = re.findall(r"\\.|.", pattern, re.DOTALL)
+    shown = {"*": ".*", "?": "."}
+    expected = "".join(shown.get(part) or re.escape(part[-1]) for part in parts)
+    assert wildcard_match(wanted, pattern) == (re.fullmatch(expected, wanted, re.DOTALL) is not None)
