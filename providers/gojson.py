@@ -17,7 +17,7 @@ import msgspec
 
 from providers.errors import InvalidData
 
-__all__ = ["JsonValue", "Number", "decode", "encode", "format_double", "raw_members", "value_bytes"]
+__all__ = ["JsonValue", "Number", "decode", "encode", "format_double", "raw_members", "value_bytes", "well_formed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class Number:
 JsonValue = None | bool | int | float | str | Number | list["JsonValue"] | dict[str, "JsonValue"]
 
 _INTEGER = re.compile(r"-?[0-9]+\Z")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _ALWAYS = str.maketrans({"\u2028": "\\u2028", "\u2029": "\\u2029"})
 _HTML = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
@@ -109,12 +110,12 @@ def _utf8(text: str) -> bytes:
 
 def _quote(text: str, escapes: dict[int, str]) -> str:
     quoted = json.dumps(text, ensure_ascii=False).translate(escapes)
-    # A lone surrogate cannot be written as UTF-8; Go replaces it.
-    return quoted.encode("utf-8", "replace").decode() if not quoted.isascii() and _has_surrogate(quoted) else quoted
+    return well_formed(quoted)
 
 
-def _has_surrogate(text: str) -> bool:
-    return any("\ud800" <= char <= "\udfff" for char in text)
+def well_formed(text: str) -> str:
+    """The text with U+FFFD for each half of a surrogate pair, which JSON can spell and UTF-8 cannot hold; as Go reads it."""
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def _number(text: str) -> str:
@@ -158,7 +159,7 @@ def value_bytes(value: JsonValue) -> bytes:
         case bool():
             return b"true" if value else b"false"
         case str():
-            return value.encode("utf-8", "replace")
+            return well_formed(value).encode()
         case Number():
             return value.text.encode()
         case float():
@@ -202,5 +203,5 @@ def _raw_value(member: bytes) -> bytes:
     if member == b"null":
         return b""
     if member.startswith(b'"'):
-        return str(json.loads(member)).encode("utf-8", "replace")
+        return well_formed(str(json.loads(member))).encode()
     return member

@@ -12,7 +12,7 @@ from controllers.externalsecret.plan import Plan
 from controllers.externalsecret.render import Content
 from controllers.externalsecret.report import Reporter
 from controllers.externalsecret.status import Message, Reason
-from controllers.externalsecret.sync import Sync, Tools, said
+from controllers.externalsecret.sync import Sync, Tools
 from controllers.externalsecret.target import owned_by
 from controllers.templating.redaction import redacted
 from eso_core.client import Preconditions
@@ -28,6 +28,7 @@ from eso_core.meta.errors import (
     Invalid,
     NotFound,
     RequestEntityTooLarge,
+    server_words,
 )
 
 __all__ = ["GenericSync"]
@@ -105,10 +106,12 @@ class GenericSync(Sync):
         except Forbidden as error:
             if error.namespace_terminating:
                 return None
-            return await self._fail(Message.UPDATE, error, text=said(error), retry=True)
+            return await self._fail(Message.UPDATE, error, text=server_words(error), retry=True)
         except (ApiError, EsoCoreError) as error:
             retry = not isinstance(error, Invalid | BadRequest | RequestEntityTooLarge)
-            text = redacted(f"unable to update {self._gvk.kind} {plan.target.name}: {said(error)}", fetched.data)
+            text = redacted(
+                f"unable to update {self._gvk.kind} {plan.target.name}: {server_words(error)}", fetched.data
+            )
             return await self._fail(Message.UPDATE, error, text=text, retry=retry)
         return await self._succeed(Reason.RESOURCE_SYNCED, Message.SYNCED, placed=True)
 

@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from msgspec import Struct
 
 from controllers.externalsecret.errors import KeysRefused
-from providers.gojson import Number, encode
+from providers.gojson import Number, encode, well_formed
 
 __all__ = ["MergeRule", "merge_values", "value_text"]
-
-_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
-"""What is left of an escape like `\\ud800` without its other half; Go reads it as U+FFFD, and no UTF-8 can hold it."""
 
 
 class MergeRule(Struct, frozen=True):
@@ -81,7 +77,7 @@ def value_text(value: Any) -> bytes:
     if isinstance(value, _Number):
         return _plain(value).encode()
     if isinstance(value, str):
-        return value.encode("utf-8", "replace")
+        return value.encode()
     if value is None:
         return b""
     if isinstance(value, bool):
@@ -104,16 +100,16 @@ def _document(raw: bytes) -> dict[str, Any]:
         return {}
     if not isinstance(parsed, dict):
         raise KeysRefused(f"merge failed with failed to unmarshal JSON: the value is {_kind(parsed)}, not an object")
-    return _well_formed(parsed) if "\\u" in text else parsed
+    return _all_well_formed(parsed) if "\\u" in text else parsed
 
 
-def _well_formed(value: Any) -> Any:
+def _all_well_formed(value: Any) -> Any:
     if isinstance(value, dict):
-        return {_well_formed(member): _well_formed(held) for member, held in value.items()}
+        return {_all_well_formed(member): _all_well_formed(held) for member, held in value.items()}
     if isinstance(value, list):
-        return [_well_formed(item) for item in value]
+        return [_all_well_formed(item) for item in value]
     if isinstance(value, str) and not isinstance(value, _Number):
-        return _LONE_SURROGATE.sub("\ufffd", value)
+        return well_formed(value)
     return value
 
 

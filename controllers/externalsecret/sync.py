@@ -68,11 +68,12 @@ from eso_core.meta.errors import (
     Forbidden,
     Invalid,
     RequestEntityTooLarge,
+    server_words,
 )
 from providers.errors import Throttled, find_cause
 from providers.pool import Asker, ClientPool
 
-__all__ = ["PENDING_GRACE", "Expiries", "PendingStores", "Sync", "Tools", "said"]
+__all__ = ["PENDING_GRACE", "Expiries", "PendingStores", "Sync", "Tools"]
 
 PENDING_GRACE: Final = 1.0
 """Seconds that a store which has never been checked is waited for before that counts as a failure."""
@@ -513,19 +514,10 @@ class Sync:
         return _wake_in(wait)
 
 
-def said(error: EsoCoreError) -> str:
-    """The server's own words, without the request; where there are none, the error's."""
-    return _words(error) or str(error)
-
-
 def _unwritten(secret: str, error: EsoCoreError, existing: JsonObject | None) -> str:
     """What an event says of a write that failed: the server's words, and of which Secret unless they say it."""
-    words = _words(error)
-    return words if words and existing is None else f"unable to update secret {secret}: {words or error}"
-
-
-def _words(error: EsoCoreError) -> str:
-    return error.message if isinstance(error, ApiError) and error.status else ""
+    words = server_words(error)
+    return words if existing is None and words != str(error) else f"unable to update secret {secret}: {words}"
 
 
 def _wake_in(seconds: float | None) -> Result:

@@ -178,7 +178,7 @@ class Cache:
 
     def find(self, kind: Kind, view: str = "") -> Informer | None:
         """`informer`, or None when there is none."""
-        if type(kind) is GVK:
+        if type(kind) is GVK:  # what nearly all ask with; each read of a reconcile comes by here
             return self._informers.get((kind, False, view))
         gvk = gvk_of_kind(kind)
         whole = self._informers.get((gvk, False, view))

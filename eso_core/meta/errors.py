@@ -84,6 +84,7 @@ __all__ = [
     "TransportError",
     "Unauthorized",
     "UnsupportedMediaType",
+    "server_words",
 ]
 
 _TEXT_LIMIT = 2_048  # of a body that is no Status: enough for a proxy's page title, short enough for a log line
@@ -480,6 +481,11 @@ _BY_CODE: Mapping[int, type[ApiError]] = {cls.default_code: cls for cls in _CLAS
 
 #: What follows is what the user sent. Some servers quote whole objects there, when a patch has made them unreadable.
 _QUOTED_VALUE = re.compile(r'(\b(?:Invalid|Unsupported|Duplicate) value): (?:"(?:[^"\\]|\\.)*"|.*(?=: ))', re.DOTALL)
+
+
+def server_words(error: EsoCoreError) -> str:
+    """What the server said in its Status, without the request; of other errors, and where it said nothing, their whole text."""
+    return error.message if isinstance(error, ApiError) and error.status and error.message else str(error)
 
 
 def _about_secrets(path: str, details: dict[str, Any] | None) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from eso_core.meta import JsonObject
 from providers.errors import InvalidData, NoSecret
 from providers.gjson import get
-from providers.gojson import JsonValue, decode, encode
+from providers.gojson import JsonValue, decode, encode, well_formed
 from providers.interface import MetadataPolicy, RemoteRef
 
 __all__ = ["Document", "data_of", "data_text", "select", "select_map", "text_of"]
@@ -33,8 +33,7 @@ def data_of(secret: JsonObject) -> dict[str, bytes]:
 
 def text_of(value: bytes) -> str:
     """A value as text; each byte that is no UTF-8 becomes U+FFFD, as Go's encoder has it."""
-    text = value.decode("utf-8", "surrogateescape")
-    return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
+    return well_formed(value.decode("utf-8", "surrogateescape"))
 
 
 def data_text(data: dict[str, bytes]) -> bytes:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from eso_core.client import Client
 from eso_core.meta import JsonObject, ObjectKey
-from eso_core.meta.errors import ApiError, EsoCoreError, Forbidden, NotFound, TransportError, Unauthorized
+from eso_core.meta.errors import ApiError, EsoCoreError, Forbidden, NotFound, TransportError, Unauthorized, server_words
 from eso_core.meta.wellknown import SECRET
 from providers.errors import AccessDenied, ErrorKind, InvalidSpec, ProviderError, Unavailable
 from providers.interface import ProviderCalls
@@ -65,7 +65,7 @@ class Requests:
 
 def translated(exc: EsoCoreError) -> ProviderError:
     """A failure of the cluster in the classes of this package, and in the words of the server where it says anything."""
-    text = exc.message if isinstance(exc, ApiError) and exc.status and exc.message else str(exc)
+    text = server_words(exc)
     if isinstance(exc, Forbidden | Unauthorized):
         return AccessDenied(text)
     if isinstance(exc, NotFound) and exc.is_path:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
-import re
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote_plus, urlsplit
@@ -20,7 +18,6 @@ from providers.webhook.spec import WebhookSpec
 
 __all__ = ["Hook", "WebhookClient"]
 
-_SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _CHECK_SECONDS: Final = 15.0
 _INLINE_BYTES: Final = 64 * 1024
 
@@ -188,8 +185,8 @@ class WebhookClient(SecretsClient):
         except TimeoutError:
             raise _unreachable(host, port, f"no connection within {_CHECK_SECONDS:g} s") from None
         except OSError as exc:
-            known = errno.errorcode.get(exc.errno or 0) is not None
-            why = os.strerror(exc.errno).lower() if known and exc.errno else exc.strerror or type(exc).__name__
+            # asyncio puts the address, or the list of all that were tried, where the system's words belong.
+            why = os.strerror(exc.errno).lower() if exc.errno and exc.errno > 0 else exc.strerror or type(exc).__name__
             raise _unreachable(host, port, why) from exc
         return Validation()
 
@@ -218,9 +215,7 @@ async def _picked(body: bytes, path: str) -> JsonValue:
 
 def _pushed(values: Mapping[str, bytes], data: PushData) -> str:
     if not data.secret_key:
-        members: dict[str, JsonValue] = {
-            name: _SURROGATES.sub("\ufffd", _text(value)) for name, value in values.items()
-        }
+        members: dict[str, JsonValue] = {name: _text(value) for name, value in values.items()}
         return encode(members, html=False)
     if data.secret_key not in values:
         raise InvalidData(f"failed to find secret key in secret with key: {data.secret_key}")

@@ -13,12 +13,11 @@ from functools import lru_cache
 from typing import Any, Final
 
 from providers.errors import InvalidData, InvalidSpec
-from providers.gojson import JsonValue, encode
+from providers.gojson import JsonValue, encode, well_formed
 
 __all__ = ["as_map", "as_value", "last_name", "parse", "pick"]
 
 _LONGEST: Final = 4096
-_SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _MOST_ZEROS: Final = 400
 """A number with a larger exponent keeps its own spelling: written out it would fill memory."""
 
@@ -160,8 +159,7 @@ def as_map(value: JsonValue, where: str) -> dict[str, bytes]:
 
 
 def _utf8(text: str) -> bytes:
-    """Half a surrogate pair, which JSON can spell and UTF-8 cannot, becomes U+FFFD, as in Go."""
-    return _SURROGATES.sub("\ufffd", text).encode()
+    return well_formed(text).encode()
 
 
 def _member(value: JsonValue) -> bytes:

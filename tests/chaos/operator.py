@@ -73,8 +73,8 @@ async def stormed(kubeconfig: dict[str, Any], *, server: str, seed: int) -> Asyn
     """An operator, until the block ends.
 
     Args:
-        kubeconfig: How it reaches the API server, but for
-        server: The URL that it is reached at.
+        kubeconfig: Credentials for the API server.
+        server: The URL to reach it at, instead of the kubeconfig's: that of a proxy.
         seed: What its backend's luck begins with.
     """
     process = await asyncio.create_subprocess_exec(

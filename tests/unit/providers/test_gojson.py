@@ -86,7 +86,8 @@ def test_what_is_no_object_is_refused_without_quoting_it(payload: bytes) -> None
 
 def test_lone_surrogates_become_replacement_characters() -> None:
     """What cannot be written as UTF-8 is replaced, not refused."""
-    assert value_bytes(decode('"\\ud800x"')) == b"?x"
+    assert value_bytes(decode('"\\ud800x"')) == "\ufffdx".encode()
+    assert encode(decode('{"\\udfffk":"\\ud800x"}')) == '{"\ufffdk":"\ufffdx"}'
     assert format_double(float("inf")) == "+Inf"
 
 
